@@ -1,0 +1,60 @@
+# tests/unit/test_X.c and tests/component/test_X.c are cmocka programs; each case is a ctest
+# entry of its own, so that it can be run, timed and repeated alone. Component tests use
+# sockets or threads; both run in sanitizer builds.
+
+# librdkafka's C11 threads are not intercepted by ThreadSanitizer: our executables bring them
+# as pthreads, and code that is not instrumented is ignored.
+function(duet_tsan_shim target)
+  target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests/support/tsan_threads.c)
+  target_link_options(${target} PRIVATE -rdynamic)
+endfunction()
+
+function(duet_cmocka_tests kind label)
+  file(GLOB sources CONFIGURE_DEPENDS tests/${kind}/test_*.c)
+  file(GLOB support CONFIGURE_DEPENDS tests/support/*.c)
+  list(FILTER support EXCLUDE REGEX "tsan_threads")
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source} ${support})
+    target_include_directories(${name} PRIVATE tests)
+    target_link_libraries(${name} PRIVATE duet_static PkgConfig::CMOCKA PkgConfig::CJSON
+                          PkgConfig::SQLITE PkgConfig::RDKAFKA)
+    target_compile_definitions(${name} PRIVATE SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+                               BINARY_DIR="${CMAKE_BINARY_DIR}")
+    set_target_properties(${name} PROPERTIES
+                          RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    if(DUET_SANITIZE MATCHES thread)
+      duet_tsan_shim(${name})
+    endif()
+    # re-scan the cases whenever the file changes
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+    file(STRINGS ${source} lines REGEX "cmocka_unit_test[a-z_]*\\(")
+    string(REGEX REPLACE "^test_" "" module ${name})
+    foreach(line ${lines})
+      if(line MATCHES "cmocka_unit_test[a-z_]*\\(([a-z0-9_]+)")
+        set(case ${CMAKE_MATCH_1})
+        add_test(NAME ${kind}.${module}.${case} COMMAND ${name} ${case})
+        set_tests_properties(${kind}.${module}.${case} PROPERTIES
+                             LABELS ${label} TIMEOUT 120 SKIP_RETURN_CODE 77)
+      endif()
+    endforeach()
+  endforeach()
+endfunction()
+
+# Labels: unit (pure, or one process), memory (scenarios on embedded brokers), real (scenarios
+# on a real Kafka and RocketMQ), long (only in `make test-full`).
+function(duet_register_tests)
+  if(CMOCKA_FOUND AND TARGET duet_static)
+    duet_cmocka_tests(unit unit)
+    duet_cmocka_tests(component unit)
+  endif()
+  file(GLOB scripts CONFIGURE_DEPENDS tests/house/*.sh)
+  foreach(script ${scripts})
+    get_filename_component(name ${script} NAME_WE)
+    add_test(NAME house.${name} COMMAND ${script} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(house.${name} PROPERTIES LABELS house TIMEOUT 300 SKIP_RETURN_CODE 77)
+  endforeach()
+  if(EXISTS ${CMAKE_SOURCE_DIR}/tests/scenario/register.cmake)
+    include(${CMAKE_SOURCE_DIR}/tests/scenario/register.cmake)
+  endif()
+endfunction()
