@@ -43,7 +43,7 @@ typedef struct rmq_client_config {
     int64_t backoff_ms_min;      /* 20: first wait after a failure ... */
     int64_t backoff_ms_max;      /* 1000: ... doubling, with jitter, up to this */
     size_t frame_size_max;       /* 16 MiB: a peer that announces more is cut off */
-    bool binary_header;          /* false: JSON headers are sent; both are always understood */
+    bool binary_header; /* false: JSON headers are sent; both are always understood */
 } rmq_client_config;
 
 /**
@@ -53,7 +53,8 @@ typedef struct rmq_client_config {
  * @param config borrowed; copied. @param out the caller's, until rmq_client_free().
  * @returns DT_OK; DT_EINVAL: no or malformed name-server list; DT_ENOMEM; DT_EIO.
  */
-DT_API DT_MUST_USE dt_status rmq_client_new(const rmq_client_config *config, rmq_client **out);
+DT_API DT_MUST_USE dt_status rmq_client_new(const rmq_client_config *config,
+                                            rmq_client **out);
 
 /** Stops the thread and frees. Producers and consumers of it must be freed before. NULL: no-op.
  * Not from a callback. */
@@ -165,7 +166,8 @@ typedef struct rmq_received {
     int32_t sys_flag, flag, reconsume_times;
     const void *body; /* uncompressed */
     size_t body_size;
-    const rmq_property *properties; /* in stored order, KEYS, TAGS and the broker's included */
+    const rmq_property
+        *properties; /* in stored order, KEYS, TAGS and the broker's included */
     size_t property_count;
     const char *message_id; /* UNIQ_KEY, else the offset message id */
     bool corrupt_body;      /* CRC or compression is wrong: body is as stored */
@@ -185,10 +187,10 @@ DT_API const char *rmq_received_property(const rmq_received *message, const char
 typedef struct rmq_producer rmq_producer;
 
 typedef struct rmq_producer_config {
-    const char *group;        /* required; copied */
-    size_t memory_max;        /* 64 MiB: messages accepted and not yet answered */
-    size_t batch_count_max;   /* 256; 1 turns batching off */
-    size_t batch_size_max;    /* 1 MiB of bodies and properties */
+    const char *group;      /* required; copied */
+    size_t memory_max;      /* 64 MiB: messages accepted and not yet answered */
+    size_t batch_count_max; /* 256; 1 turns batching off */
+    size_t batch_size_max;  /* 1 MiB of bodies and properties */
 } rmq_producer_config;
 
 /**
@@ -248,12 +250,12 @@ DT_API DT_MUST_USE dt_status rmq_send(rmq_producer *producer, const rmq_queue *q
 typedef struct rmq_consumer rmq_consumer;
 
 typedef struct rmq_consumer_config {
-    const char *topic;         /* required; copied */
-    const char *group;         /* required by the protocol; copied */
-    bool member;               /* true: heartbeat as a member of the group */
-    size_t queue_memory_max;   /* 4 MiB read ahead per queue */
-    int32_t pull_count;        /* 32 messages per request */
-    int64_t suspend_ms;        /* 15000: how long the broker holds an empty pull */
+    const char *topic;           /* required; copied */
+    const char *group;           /* required by the protocol; copied */
+    bool member;                 /* true: heartbeat as a member of the group */
+    size_t queue_memory_max;     /* 4 MiB read ahead per queue */
+    int32_t pull_count;          /* 32 messages per request */
+    int64_t suspend_ms;          /* 15000: how long the broker holds an empty pull */
     void (*ready)(void *opaque); /* network thread: there is something to poll; may be NULL.
                                     Called at least once after each poll that found nothing. */
     void *opaque;
@@ -264,22 +266,25 @@ typedef struct rmq_batch {
     rmq_queue queue;
     const rmq_received *messages; /* in queue order; none when `count` is 0 */
     size_t count;
-    int64_t next_offset; /* read on from here; beyond the last message if the broker skipped */
-    int64_t min_offset;  /* bounds of the queue as the broker last said; -1 unknown */
+    int64_t
+        next_offset; /* read on from here; beyond the last message if the broker skipped */
+    int64_t min_offset; /* bounds of the queue as the broker last said; -1 unknown */
     int64_t max_offset;
-    bool moved; /* the offset asked for was outside the queue: reading goes on at next_offset,
+    bool
+        moved; /* the offset asked for was outside the queue: reading goes on at next_offset,
                    which the caller must judge (data lost, or a tail lost) */
 } rmq_batch;
 
 DT_API DT_MUST_USE dt_status rmq_consumer_new(rmq_client *client,
                                               const rmq_consumer_config *config,
                                               rmq_consumer **out);
-DT_API void rmq_consumer_free(rmq_consumer *consumer); /* not from a callback; NULL: no-op */
+DT_API void
+rmq_consumer_free(rmq_consumer *consumer); /* not from a callback; NULL: no-op */
 
 /** Starts reading a queue at `offset`, or moves it there: what was read ahead is dropped, and
  * no later poll returns anything from before the move. */
-DT_API DT_MUST_USE dt_status rmq_consumer_assign(rmq_consumer *consumer, const rmq_queue *queue,
-                                                 int64_t offset);
+DT_API DT_MUST_USE dt_status rmq_consumer_assign(rmq_consumer *consumer,
+                                                 const rmq_queue *queue, int64_t offset);
 DT_API void rmq_consumer_unassign(rmq_consumer *consumer, const rmq_queue *queue);
 
 /**

@@ -14,9 +14,9 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define DT_API __attribute__((visibility("default")))
+#define DT_API      __attribute__((visibility("default")))
 #define DT_MUST_USE __attribute__((warn_unused_result))
-#define DT_PRINTF(format_index, first_arg)                                                   \
+#define DT_PRINTF(format_index, first_arg)                                                 \
     __attribute__((format(printf, format_index, first_arg)))
 #else
 #define DT_API

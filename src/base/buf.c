@@ -165,5 +165,6 @@ dt_status dt_buf_status(const struct dt_buf *buf, const char *what)
 {
     if (!buf->failed)
         return DT_OK;
-    return dt_error_set(DT_ETOOBIG, "%s: more than %zu bytes, or no memory", what, buf->max);
+    return dt_error_set(DT_ETOOBIG, "%s: more than %zu bytes, or no memory", what,
+                        buf->max);
 }

@@ -20,7 +20,7 @@ struct dt_buf {
 };
 
 void dt_buf_init(struct dt_buf *buf, size_t max);
-void dt_buf_fini(struct dt_buf *buf); /* frees; the buffer may be initialised again */
+void dt_buf_fini(struct dt_buf *buf);  /* frees; the buffer may be initialised again */
 void dt_buf_clear(struct dt_buf *buf); /* size 0, failed false, memory kept */
 
 /* Makes room for `size` more bytes and returns where they go, or NULL (then failed is set).

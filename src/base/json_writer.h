@@ -26,7 +26,7 @@ void dt_json_object_end(struct dt_json *json);
 void dt_json_array(struct dt_json *json);
 void dt_json_array_end(struct dt_json *json);
 void dt_json_key(struct dt_json *json, const char *key);
-void dt_json_string(struct dt_json *json, const char *text); /* NULL gives null */
+void dt_json_string(struct dt_json *json, const char *text);  /* NULL gives null */
 void dt_json_span(struct dt_json *json, struct dt_span text); /* invalid UTF-8: U+FFFD */
 void dt_json_int(struct dt_json *json, int64_t value);
 void dt_json_double(struct dt_json *json, double value); /* %.6g; not finite gives null */

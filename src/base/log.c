@@ -59,7 +59,8 @@ void dt_log(enum dt_log_level level, const char *format, ...)
     gmtime_r(&seconds, &utc);
     strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
     /* one call, so that lines of several threads do not mix */
-    fprintf(stderr, "%s.%03dZ %-7s %s\n", stamp, (int)(now_ms % 1000), level_names[level], text);
+    fprintf(stderr, "%s.%03dZ %-7s %s\n", stamp, (int)(now_ms % 1000), level_names[level],
+            text);
 }
 
 bool dt_log_due(int64_t *last_ms, int64_t every_ms)

@@ -16,7 +16,8 @@ struct dt_u128 {
     uint64_t lo, hi;
 };
 
-uint64_t dt_siphash64(const uint8_t key[DT_SIPHASH_KEY_SIZE], const void *data, size_t size);
+uint64_t dt_siphash64(const uint8_t key[DT_SIPHASH_KEY_SIZE], const void *data,
+                      size_t size);
 struct dt_u128 dt_siphash128(const uint8_t key[DT_SIPHASH_KEY_SIZE], const void *data,
                              size_t size);
 

@@ -10,7 +10,8 @@
 #include <stdio.h>
 
 /* A filter that matches nothing would pass silently, so an unknown name is a failure. */
-static inline int test_main(int argc, char **argv, const struct CMUnitTest *tests, size_t count)
+static inline int test_main(int argc, char **argv, const struct CMUnitTest *tests,
+                            size_t count)
 {
     if (argc > 1) {
         for (size_t i = 0; i < count; i++)

@@ -126,6 +126,6 @@ int cnd_wait(cnd_t *condition, mtx_t *mutex)
 int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex,
                   const struct timespec *restrict until)
 {
-    return result_of(
-        pthread_cond_timedwait((pthread_cond_t *)condition, (pthread_mutex_t *)mutex, until));
+    return result_of(pthread_cond_timedwait((pthread_cond_t *)condition,
+                                            (pthread_mutex_t *)mutex, until));
 }

@@ -2,11 +2,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 #include "base/base64.h"
 #include "base/buf.h"
@@ -59,7 +59,8 @@ static void siphash_gives_the_published_vectors(void **state)
         input[i] = (uint8_t)i;
     assert_true(dt_siphash64(key, input, 0) == 0x726fdb47dd0e0e31ull);
     assert_true(dt_siphash64(key, input, 15) == 0xa129ca6149be45e5ull);
-    struct dt_u128 hash = dt_siphash128(key, input, 0); /* a3817f04 ba25a8e6 6df67214 c7550293 */
+    struct dt_u128 hash =
+        dt_siphash128(key, input, 0); /* a3817f04 ba25a8e6 6df67214 c7550293 */
     assert_true(hash.lo == 0xe6a825ba047f81a3ull && hash.hi == 0x930255c71472f66dull);
 }
 
