@@ -1,0 +1,236 @@
+/*
+ * duet.h - the SDK: a producer that writes to Kafka and RocketMQ, a consumer that runs the same
+ * handler on both.
+ *
+ * A producer is: open, produce with a callback, flush, close. A consumer is: open with a group
+ * and one handler, run, stop. What is written where, and which side is live, comes from the plan
+ * in the control store and changes while both run; the application does not.
+ *
+ * All functions return a dt_status (rmq/status.h); on failure dt_error_text() has the sentence.
+ */
+#ifndef DUET_DUET_H
+#define DUET_DUET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rmq/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The library's version, such as "0.1.0". The text is static. */
+DT_API const char *duet_version(void);
+
+/** A header of a message. Names are NUL-terminated; values are bytes, NULL is null. */
+typedef struct duet_message_header {
+    const char *name;
+    const void *value;
+    size_t size;
+} duet_message_header;
+
+/* ---------------------------------------------------------------- producer */
+
+typedef struct duet_producer duet_producer;
+
+typedef enum duet_result {
+    DUET_RESULT_DONE = 0,     /* the primary has acknowledged it */
+    DUET_RESULT_NOT_DONE = 1, /* it is on no side and never will be */
+    DUET_RESULT_IN_DOUBT =
+        2 /* not answered in time: it may be stored. duet goes on to resolve
+                                 it under the same id; do not send it again */
+} duet_result;
+
+/**
+ * Called exactly once per accepted message, on a thread of the library; it must not block.
+ * Messages of one partition are answered in the order they were produced.
+ * @param reason a sentence, "" when done; valid during the call.
+ */
+typedef void (*duet_produce_fn)(void *opaque, duet_result result, const char *reason);
+
+/** A message to produce. All of it is borrowed until the call returns. */
+typedef struct duet_message {
+    const char *topic; /* Kafka's name of a route */
+    const void *key;   /* NULL: none; the partition is then chosen round robin */
+    size_t key_size;
+    const void *value; /* NULL: null (a tombstone) */
+    size_t value_size;
+    const duet_message_header *headers;
+    size_t header_count;
+    int64_t event_time_ms; /* wall clock; decides the day it is counted in. < 0: now */
+} duet_message;
+
+/**
+ * Opens the producer `name` of the migration described by the file. The name is an identity: it
+ * must stay the same over restarts and be used by one process at a time.
+ *
+ * @param out the caller's, until duet_producer_close().
+ * @returns DT_OK; DT_EINVAL: the file or the name is wrong; DT_EBUSY: a living process on this
+ * host has the name; DT_ENOTFOUND: no plan (`duet plan init`); DT_EUNREACH: the control store;
+ * DT_ENOSPC, DT_EIO: state_dir cannot be written; DT_ENOMEM.
+ */
+DT_API DT_MUST_USE dt_status duet_producer_open(const char *config_path, const char *name,
+                                                duet_producer **out);
+
+/**
+ * Produces a message. Thread: any; the order of one thread's calls is kept per partition.
+ * Waits only while the memory bound of a side is reached on which some group is live (or of the
+ * primary), at most until timeout_ms.
+ *
+ * @param timeout_ms 0: producer.timeout_ms of the configuration. From now to the callback.
+ * @param callback may be NULL.
+ * @returns DT_OK: accepted, the callback will run. Else nothing was sent and it will not:
+ * DT_EINVAL (unknown topic, bad argument), DT_ETOOBIG (a live side would refuse it),
+ * DT_ETIMEDOUT (no room in time), DT_ENOMEM, DT_ECLOSED.
+ */
+DT_API DT_MUST_USE dt_status duet_produce(duet_producer *producer,
+                                          const duet_message *message, int64_t timeout_ms,
+                                          duet_produce_fn callback, void *opaque);
+
+/**
+ * Waits until every message is on each side that is written or listed as given up.
+ * @returns DT_OK; DT_ETIMEDOUT after timeout_ms (< 0: without end).
+ */
+DT_API DT_MUST_USE dt_status duet_producer_flush(duet_producer *producer,
+                                                 int64_t timeout_ms);
+
+/** Statistics of a producer since it was opened. */
+typedef struct duet_producer_stats {
+    int64_t produced, done, not_done, in_doubt;
+    int64_t secondary_done;         /* copies stored on the side that is not the primary */
+    int64_t pending, pending_bytes; /* not yet everywhere */
+    int64_t dropped; /* copies given up because a side's memory bound was reached */
+    int64_t refused; /* copies that side can never take */
+    int64_t waits;   /* produce calls that had to wait for a secondary ... */
+    int64_t plan_version;
+} duet_producer_stats;
+DT_API void duet_producer_statistics(duet_producer *producer, duet_producer_stats *out);
+
+/** Ends without waiting longer than a few seconds: messages that are not out are answered as
+ * not done or in doubt. Flush first. NULL: no-op. Not from a callback. */
+DT_API void duet_producer_close(duet_producer *producer);
+
+/* ---------------------------------------------------------------- consumer */
+
+typedef struct duet_consumer duet_consumer;
+
+/** A message as the handler gets it; all of it is borrowed for the call. */
+typedef struct duet_delivery duet_delivery;
+
+DT_API const char *duet_delivery_topic(const duet_delivery *delivery);
+DT_API int32_t duet_delivery_partition(const duet_delivery *delivery);
+/** NULL with *size 0 for null. */
+DT_API const void *duet_delivery_key(const duet_delivery *delivery, size_t *size);
+DT_API const void *duet_delivery_value(const duet_delivery *delivery, size_t *size);
+DT_API size_t duet_delivery_header_count(const duet_delivery *delivery);
+/** The i-th header; the name is not NUL-terminated. */
+DT_API void duet_delivery_header(const duet_delivery *delivery, size_t i, const char **name,
+                                 size_t *name_size, const void **value, size_t *value_size);
+/** The message's identity as 28 hex digits: the same on both sides, usable as idempotence key. */
+DT_API const char *duet_delivery_id(const duet_delivery *delivery);
+/** "live" or "shadow"; "kafka" or "rocketmq". For logs: logic must not depend on them. */
+DT_API const char *duet_delivery_role(const duet_delivery *delivery);
+DT_API const char *duet_delivery_side(const duet_delivery *delivery);
+
+/** A value bound to $1, $2, ... or read from a row. */
+typedef enum duet_type {
+    DUET_NULL,
+    DUET_INTEGER,
+    DUET_REAL,
+    DUET_TEXT,
+    DUET_BLOB
+} duet_type;
+typedef struct duet_value {
+    duet_type type;
+    int64_t integer;
+    double real;
+    const void *data; /* text (not NUL-terminated) and blob; borrowed for the call */
+    size_t size;
+} duet_value;
+
+DT_API duet_value duet_null(void);
+DT_API duet_value duet_integer(int64_t value);
+DT_API duet_value duet_real(double value);
+DT_API duet_value duet_text(const char *text); /* NULL gives null */
+DT_API duet_value duet_text_n(const void *text, size_t size);
+
+/** Called per row; the values are valid during the call. Return false to stop. */
+typedef bool (*duet_row_fn)(void *context, const duet_value *values, size_t count);
+
+/**
+ * Runs one SQL statement in the transaction of this delivery: the same text lands in the live or
+ * the shadow database. Parameters are $1, $2, ... by number, as often as wanted.
+ * @param changed rows changed; may be NULL.
+ * @returns DT_OK; DT_EINVAL: the SQL is wrong or touches duet's own tables; others as the store
+ * gives them: return them from the handler.
+ */
+DT_API DT_MUST_USE dt_status duet_exec(duet_delivery *delivery, const char *sql,
+                                       const duet_value *values, size_t count,
+                                       int64_t *changed);
+DT_API DT_MUST_USE dt_status duet_query(duet_delivery *delivery, const char *sql,
+                                        const duet_value *values, size_t count,
+                                        duet_row_fn row, void *context);
+
+/**
+ * The handler: one message, its effects through duet_exec only. It runs on the role's thread,
+ * one message at a time per role; live and shadow run at the same time on different threads.
+ *
+ * @param state what `state_new` gave for this role; process-wide state must be read-only.
+ * @returns DT_OK: its effects are committed with the batch. Else they are undone and it is
+ * called again, consumer.handler.tries times; then the message is isolated: counted as failed
+ * and listed.
+ */
+typedef dt_status (*duet_handler_fn)(duet_delivery *delivery, void *state);
+
+typedef struct duet_consumer_config {
+    const char *config_path;
+    const char *topic; /* NULL: the only route that lists the group */
+    const char *group;
+    const char *name; /* of this instance */
+    const char *sink; /* "sqlite:DIR" */
+    const char *const
+        *schema; /* statements run when a store is opened, ended by NULL: CREATE
+                                  TABLE IF NOT EXISTS ...; may be NULL */
+    duet_handler_fn handler;
+    void *(*state_new)(void *context,
+                       const char *role); /* may be NULL: state is `context` */
+    void (*state_free)(void *state);      /* may be NULL */
+    void *context;
+} duet_consumer_config;
+
+/**
+ * Opens a consumer; nothing is read before duet_consumer_run().
+ * @returns DT_OK; DT_EINVAL: wrong configuration, unknown topic or group, or a group that has
+ * committed positions in Kafka but no state of duet's; DT_EBUSY: the name is held by a living
+ * process, or the group by another name; DT_ENOTFOUND: no plan; DT_EUNREACH: store or brokers;
+ * DT_ENOSPC, DT_EIO: the sink; DT_EUNSUPPORTED: a postgresql: sink.
+ */
+DT_API DT_MUST_USE dt_status duet_consumer_open(const duet_consumer_config *config,
+                                                duet_consumer **out);
+
+/**
+ * Runs until duet_consumer_stop() or, if until_idle_ms > 0, until nothing was there to do for
+ * that long in any role. Blocks; its own threads do the work.
+ * @returns DT_OK: stopped or idle; else what ended it (DT_ENOSPC: the sink's disk is full; the
+ * transaction was rolled back and nothing is lost).
+ */
+DT_API DT_MUST_USE dt_status duet_consumer_run(duet_consumer *consumer,
+                                               int64_t until_idle_ms);
+
+/** Asks run to return. Thread: any; from a signal handler, too. */
+DT_API void duet_consumer_stop(duet_consumer *consumer);
+
+typedef struct duet_consumer_stats {
+    int64_t live, shadow; /* messages processed since it was opened */
+    int64_t duplicates;   /* passed over because stored twice */
+    int64_t failed;
+} duet_consumer_stats;
+DT_API void duet_consumer_statistics(duet_consumer *consumer, duet_consumer_stats *out);
+
+DT_API void duet_consumer_close(duet_consumer *consumer); /* NULL: no-op */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
