@@ -20,6 +20,7 @@ struct duet_count {
 struct duet_counts {
     struct duet_count *rows; /* sorted by (window, day) */
     size_t count, capacity;
+    size_t last; /* the row found last: messages come in runs of one window and day */
 };
 
 void duet_counts_init(struct duet_counts *counts);
@@ -30,9 +31,10 @@ void duet_counts_fini(struct duet_counts *counts);
 struct duet_count *duet_counts_at(struct duet_counts *counts, uint32_t window,
                                   uint16_t day);
 
-/* Adds one to counter `which`. */
+/* Adds `amount` to counter `which`. */
 dt_status duet_counts_add(struct duet_counts *counts, uint32_t window, uint16_t day,
                           int which, int64_t amount);
+/* Adds each row of `other`. On DT_ENOMEM nothing has been added. */
 dt_status duet_counts_merge(struct duet_counts *counts, const struct duet_counts *other);
 int64_t duet_counts_total(const struct duet_counts *counts, int which);
 void duet_counts_clean(struct duet_counts *counts);

@@ -62,7 +62,8 @@ void duet_stamp_encode_text(char out[DUET_STAMP_TEXT_SIZE + 1],
                             const struct duet_stamp *stamp,
                             const struct duet_stamp_key *key, const char *kafka_topic);
 
-/* `partition` is where the record was found; it must be the id's for kind 0 and 1.
+/* `partition` is where the record was found (RocketMQ: the queue's number in the plan); it must
+ * be the id's.
  * *stamp is filled on DUET_STAMP_OK only. */
 enum duet_stamp_verdict duet_stamp_decode(struct duet_stamp *stamp, struct dt_span bytes,
                                           const struct duet_stamp_key *key,
