@@ -107,6 +107,13 @@ typedef struct duet_producer_stats {
 } duet_producer_stats;
 DT_API void duet_producer_statistics(duet_producer *producer, duet_producer_stats *out);
 
+/**
+ * The folder in which this producer keeps its own state (in `state_dir`, locked while it is
+ * open): absolute, and there. An application that must remember how far it came keeps it here,
+ * in files whose names start with `app-`. Valid until duet_producer_close().
+ */
+DT_API const char *duet_producer_state_dir(const duet_producer *producer);
+
 /** Ends without waiting longer than a few seconds: messages that are not out are answered as
  * not done or in doubt. Flush first. NULL: no-op. Not from a callback. */
 DT_API void duet_producer_close(duet_producer *producer);
