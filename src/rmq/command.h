@@ -23,6 +23,7 @@
 
 #include "base/buf.h"
 #include "rmq/codes.h"
+#include "rmq/decimal.h"
 #include "rmq/frame.h"
 
 #define RMQ_FIELDS_MAX 64 /* a send has 15, a pull 14 */
@@ -87,9 +88,6 @@ bool rmq_command_bool(const struct rmq_command *command, const char *name);
  * it or does not fit. */
 bool rmq_command_text(const struct rmq_command *command, const char *name, char *out,
                       size_t size);
-
-/* Decimal text of a span as a number; false unless all of it is one, in range. */
-bool rmq_parse_i64(struct dt_span text, int64_t *value);
 
 /* ---------------------------------------------------------------- writing */
 
