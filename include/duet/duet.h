@@ -51,7 +51,7 @@ typedef void (*duet_produce_fn)(void *opaque, duet_result result, const char *re
 
 /** A message to produce. All of it is borrowed until the call returns. */
 typedef struct duet_message {
-    const char *topic; /* Kafka's name of a route */
+    const char *topic; /* Kafka's name of a route; NULL: the migration's only one */
     const void *key;   /* NULL: none; the partition is then chosen round robin */
     size_t key_size;
     const void *value; /* NULL: null (a tombstone) */
