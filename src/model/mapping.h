@@ -3,8 +3,8 @@
  *
  * The mapping is reversible: for every record that mapping_encode.h accepts,
  * duet_mapping_decode() gives the same key, value, headers in the same order with null apart
- * from empty. The table stands in docs/wire-format.md. A reader (verify, too) needs only this
- * half.
+ * from empty, whatever properties a broker has added. The timestamp is not carried. The table
+ * stands in docs/wire-format.md. A reader (verify, too) needs only this half.
  *
  * Pure; allocates only inside the given dt_buf and header array.
  */
@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "model/record.h"
 
-/* Properties of duet's own. All start with DUET; other names starting DUET_ are escaped. */
+/* Properties of duet's own. All start with DUET; headers whose names do are written out. */
 #define DUET_PROPERTY_KEY "DUET_KEY" /* key bytes, base64url, when KEYS cannot say it */
 #define DUET_PROPERTY_HEADERS                                                              \
     "DUET_HEADERS"                     /* order and what is no legal property, base64url */
@@ -36,8 +36,9 @@ enum { DUET_HEADERS_MAX = 1024 };
 
 /**
  * @param flags   of the stamp (null or empty value).
- * @param scratch decoded bytes are appended to it; the record borrows from it and from the
- *                message. Its maximum bounds what can be decoded.
+ * @param scratch decoded bytes are appended to it (which may move what stands in it); the
+ *                record borrows from it and from the message. Its maximum bounds what can be
+ *                decoded: room for the texts of DUET_KEY and DUET_HEADERS is needed.
  * @param headers room for DUET_HEADERS_MAX headers.
  * @returns DT_OK; DT_ECORRUPT: the properties break the mapping's own format (the sentence says
  *          which); DT_ETOOBIG.
@@ -56,8 +57,10 @@ dt_status duet_mapping_decode_foreign(struct duet_record *record,
 bool duet_property_reserved(struct dt_span name);
 
 /* Topic and group names: Kafka's may hold dots and be long, RocketMQ's may not. Reversible:
- * what is legal and has no escape in it stays as it is; the escape is "_x" and two hex digits.
- * DT_EINVAL: longer than `max` once mapped, or empty. */
+ * what is legal and has no escape in it stays as it is; the escape is "_x" and two hex digits
+ * in lower case. A name of RocketMQ's own (TBW102, DEFAULT_CONSUMER, ...) has its first
+ * character escaped. DT_EINVAL: empty, or longer than `max` once mapped or than fits; from
+ * RocketMQ: no Kafka name maps to it. */
 #define DUET_RMQ_TOPIC_MAX 127
 #define DUET_RMQ_GROUP_MAX 120
 dt_status duet_name_to_rocketmq(char *out, size_t out_size, const char *kafka_name,
