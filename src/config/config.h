@@ -27,17 +27,16 @@ struct duet_route_config {
     int line; /* in the file, for errors that are found later */
 };
 
-struct
-    duet_gates_config {  /* keys of `gates:`; the preset fills them, single keys override */
-    char *preset;        /* production, test */
-    int64_t windows_min; /* sealed windows with messages in a row without a difference;
+/* Keys of `gates:`, spelled as here; the preset fills them, single keys override. */
+struct duet_gates_config {
+    char *preset;             /* production, test */
+    int64_t windows_min;      /* sealed windows with messages in a row without a difference:
                                  production 1440, test 0 */
-    int64_t span_min_s;  /* ... over at least this long; production 86400, test 0 */
-    int64_t
-        dual_write_min_s; /* how long both sides must have been written; production 604800,
-                                 test 0 */
-    bool retention_compared; /* production true, test false */
-    int64_t lag_max;         /* messages, each role; both presets 1000 */
+    int64_t span_min_s;       /* ... over at least this long: production 86400, test 0 */
+    int64_t dual_write_min_s; /* how long both sides must have been written: production
+                                 604800, test 0 */
+    bool retention_compared;  /* production true, test false */
+    int64_t lag_max;          /* messages, each role; both presets 1000 */
 };
 
 struct duet_config {
