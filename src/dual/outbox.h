@@ -1,0 +1,113 @@
+/*
+ * outbox.h - the dual producer's inside: ids, the primary first, then the secondary's lanes.
+ *
+ * A message is in one place at a time: sent to the primary and unanswered (lane->primary), then,
+ * once the primary has it, waiting for the secondary in the primary's order (lane->secondary),
+ * then gone. What is waiting is bounded: bytes unanswered by the primary, and bytes owed to the
+ * secondary, each by memory_max.
+ *
+ * When the secondary's bound is reached: on a side where a group is live the application waits
+ * (in duet_outbox_put, up to its deadline); elsewhere the copy is dropped after the primary has
+ * the message, and its id range goes to the ledger. The application's callback never waits for
+ * a secondary.
+ *
+ * Thread: put from any; outcomes arrive on the senders' threads; one lock protects all, and no
+ * callback runs under it.
+ */
+#ifndef DUAL_OUTBOX_H
+#define DUAL_OUTBOX_H
+
+#include <pthread.h>
+
+#include "dual/session.h"
+#include "duet/duet.h"
+#include "side/sender.h"
+
+/* What the outbox writes into the ledger. */
+enum outbox_kind { OUTBOX_DROPPED, OUTBOX_REFUSED, OUTBOX_CANCELLED, OUTBOX_KINDS };
+
+struct duet_outgoing;
+
+struct duet_lane { /* one partition of one route */
+    struct duet_outbox *outbox;
+    struct duet_box *box;
+    int32_t partition;
+    uint64_t next_sequence;
+    struct duet_outgoing *primary_first, *primary_last;
+    struct duet_outgoing *secondary_first, *secondary_last;
+    struct duet_outgoing
+        *unhanded; /* first of the secondary list that its sender has not got */
+    size_t handed;
+    struct duet_counts counts; /* duet_issue_counter */
+    bool counts_dirty;
+    struct {
+        struct duet_ledger_entry entry; /* the range that may still grow */
+        bool used, dirty;
+    } open[OUTBOX_KINDS];
+};
+
+struct duet_box { /* one route */
+    const struct duet_plan_route *route;
+    struct duet_lane *lanes; /* per partition */
+    size_t lane_count;       /* fixed, as the array is: both may be read without the lock */
+    int32_t round_robin;
+};
+
+struct duet_outbox {
+    pthread_mutex_t lock;
+    pthread_cond_t room;
+    int waiters;
+    bool closing;
+    struct duet_plan *plan; /* adopted; owned */
+    struct duet_box *boxes;
+    size_t box_count;
+    const struct duet_keys *keys;
+    const struct duet_zone *zone;
+    int64_t memory_max;
+    int64_t primary_bytes, secondary_bytes;
+    int64_t primary_count, secondary_count;
+    uint32_t instance;
+    uint16_t boot;
+    uint32_t window; /* of the last id; never goes back */
+    struct duet_sender *sender[DUET_SIDES];
+    struct dt_buf scratch; /* of the mapping */
+    struct duet_property *properties;
+    struct duet_ledger_entry *ledger; /* finished entries, not yet in the store */
+    size_t ledger_count, ledger_capacity;
+    duet_producer_stats stats;
+    int64_t doubtful; /* answered as in doubt, still unresolved */
+};
+
+/* Takes `plan`. The senders are given before the first put. */
+dt_status duet_outbox_init(struct duet_outbox *outbox, struct duet_plan *plan,
+                           const struct duet_keys *keys, const struct duet_config *config,
+                           uint32_t instance, uint16_t boot);
+/* No sender may be alive any more. */
+void duet_outbox_fini(struct duet_outbox *outbox);
+
+/* duet_produce() without the checks of its arguments; `deadline_ms` on the monotonic clock. */
+dt_status duet_outbox_put(struct duet_outbox *outbox, const duet_message *message,
+                          int64_t deadline_ms, duet_produce_fn callback, void *opaque);
+
+/* Outcomes of the two senders; `context` is the outbox, `token` a duet_outgoing. */
+void duet_outbox_primary_sent(void *context, void *token, enum duet_outcome outcome,
+                              const char *reason, int64_t position);
+void duet_outbox_secondary_sent(void *context, void *token, enum duet_outcome outcome,
+                                const char *reason, int64_t position);
+
+/* Every some 50 ms: answers what is over its deadline as in doubt, hands over what waits. */
+void duet_outbox_tick(struct duet_outbox *outbox);
+
+/* Takes the plan (of the same routes) from now on; messages under way keep their fate. */
+void duet_outbox_adopt(struct duet_outbox *outbox, struct duet_plan *plan);
+
+/* True when nothing is under way; else waits until that changed or until_ms. */
+bool duet_outbox_wait_empty(struct duet_outbox *outbox, int64_t until_ms);
+
+/* No more puts: those that wait return DT_ECLOSED. */
+void duet_outbox_close(struct duet_outbox *outbox);
+
+/* With both senders gone: lists what they never got as dropped, and lets go of it. */
+void duet_outbox_give_up(struct duet_outbox *outbox);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * outgoing.h - one message on its way: a copy of the application's bytes, its id and stamp.
+ */
+#ifndef DUAL_OUTGOING_H
+#define DUAL_OUTGOING_H
+
+#include "dual/outbox.h"
+
+struct duet_outgoing {
+    struct duet_outgoing *next;
+    struct duet_lane *lane;
+    struct duet_record record; /* its bytes stand behind this struct */
+    struct duet_stamp stamp;
+    uint8_t stamp_bytes[DUET_STAMP_SIZE];
+    char stamp_text[DUET_STAMP_TEXT_SIZE + 1];
+    duet_produce_fn callback;
+    void *opaque;
+    int64_t deadline_ms;
+    size_t size;       /* what it counts against the bounds */
+    bool to_secondary; /* the plan it was made under writes the other side, too */
+    bool answered;     /* the callback has run (as in doubt) */
+    bool handed;       /* the secondary's sender has it */
+};
+
+/* Copies key, value and headers in one allocation; NULL without memory. */
+struct duet_outgoing *duet_outgoing_new(const duet_message *message);
+
+/* An upper bound of what the RocketMQ properties of this record take. */
+size_t duet_outgoing_properties_bound(const struct duet_outgoing *outgoing);
+
+#endif

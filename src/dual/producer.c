@@ -1,0 +1,259 @@
+/*
+ * producer.c - the public producer: opens session, sides and outbox; one thread of its own
+ * adopts plans, answers what is late and reports.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "dual/outbox.h"
+#include "dual/producer_report.h"
+#include "dual/wake.h"
+
+#define TICK_MS        50
+#define PLAN_MS        100
+#define REPORT_MS      500
+#define CLOSE_MS       3000
+#define TIMEOUT_MS_MAX (INT64_C(24) * 3600 * 1000)
+
+struct duet_producer {
+    struct duet_session session;
+    struct duet_outbox outbox;
+    bool outbox_made, thread_made;
+    struct duet_side_client *client[DUET_SIDES];
+    struct duet_wake wake;
+    pthread_t thread;
+    atomic_bool stop;
+};
+
+const char *duet_version(void)
+{
+    return DUET_VERSION;
+}
+
+/* The boot goes to disk before it is used: no id is given out twice after a crash. */
+static dt_status take_boot(struct duet_session *session, uint32_t *number, uint16_t *boot)
+{
+    dt_status status = duet_store_producer_boot(
+        session->store, session->name, session->home.known ? session->home.boot : -1,
+        number, boot);
+
+    if (status != DT_OK)
+        return dt_error_wrap(status, "taking a boot number for '%s'", session->name);
+    session->home.number = *number;
+    session->home.boot = *boot;
+    session->home.plan = session->plan->version;
+    return duet_home_save(&session->home);
+}
+
+static dt_status open_side(struct duet_producer *producer, enum duet_side side)
+{
+    struct duet_outbox *outbox = &producer->outbox;
+    /* The bound is ours (outbox.h); the library's is larger so that it never decides. */
+    size_t memory_max = (size_t)outbox->memory_max * 4;
+    dt_status status = duet_side_open(producer->session.config, side,
+                                      producer->session.name, &producer->client[side]);
+
+    if (status != DT_OK)
+        return status;
+    return duet_sender_new(producer->client[side], memory_max,
+                           side == DUET_KAFKA ? duet_outbox_primary_sent
+                                              : duet_outbox_secondary_sent,
+                           outbox, &outbox->sender[side]);
+}
+
+static void look_for_plan(struct duet_producer *producer)
+{
+    struct duet_session *session = &producer->session;
+    struct duet_plan *plan;
+    dt_status status = duet_session_newer_plan(session, session->home.plan, &plan);
+
+    if (status != DT_OK) {
+        duet_session_store_failed(session, "looking for a newer plan");
+        return;
+    }
+    if (plan == NULL)
+        return;
+    dt_log_info("producer '%s': plan %lld", session->name, (long long)plan->version);
+    session->home.plan = plan->version;
+    duet_outbox_adopt(&producer->outbox, plan);
+    if (duet_home_save(&session->home) != DT_OK)
+        dt_log_warning("producer '%s': %s", session->name, dt_error_text());
+    if (duet_producer_report(session, &producer->outbox, false) != DT_OK)
+        duet_session_store_failed(session, "confirming a plan");
+}
+
+static void *run(void *context)
+{
+    struct duet_producer *producer = context;
+    int64_t plan_ms = 0, report_ms = 0;
+
+    while (!atomic_load(&producer->stop)) {
+        int64_t now_ms;
+
+        duet_outbox_tick(&producer->outbox);
+        now_ms = dt_clock_ms();
+        if (now_ms - plan_ms >= PLAN_MS) {
+            plan_ms = now_ms;
+            look_for_plan(producer);
+        }
+        if (now_ms - report_ms >= REPORT_MS) {
+            report_ms = now_ms;
+            if (duet_producer_report(&producer->session, &producer->outbox, false) != DT_OK)
+                duet_session_store_failed(&producer->session, "reporting counts");
+        }
+        duet_wake_wait(&producer->wake, TICK_MS);
+    }
+    return NULL;
+}
+
+static dt_status open_parts(struct duet_producer *producer, const char *config_path,
+                            const char *name)
+{
+    struct duet_session *session = &producer->session;
+    struct duet_plan *plan;
+    uint32_t number;
+    uint16_t boot;
+    dt_status status = duet_session_open(config_path, name, session);
+
+    if (status == DT_OK)
+        status = take_boot(session, &number, &boot);
+    if (status != DT_OK)
+        return status;
+    plan = session->plan; /* the outbox owns it from here on */
+    session->plan = NULL;
+    producer->outbox_made = true;
+    status = duet_outbox_init(&producer->outbox, plan, &session->keys, session->config,
+                              number, boot);
+    producer->outbox.stats.plan_version = session->home.plan;
+    if (status == DT_OK)
+        status = open_side(producer, DUET_KAFKA);
+    if (status == DT_OK)
+        status = open_side(producer, DUET_ROCKETMQ);
+    if (status == DT_OK)
+        status = duet_producer_report(session, &producer->outbox, false);
+    if (status != DT_OK)
+        return status;
+    if (pthread_create(&producer->thread, NULL, run, producer) != 0)
+        return dt_error_set(DT_ENOMEM, "cannot start the producer's thread");
+    producer->thread_made = true;
+    return DT_OK;
+}
+
+dt_status duet_producer_open(const char *config_path, const char *name, duet_producer **out)
+{
+    struct duet_producer *producer;
+    dt_status status;
+
+    if (out == NULL || config_path == NULL || name == NULL)
+        return dt_error_set(DT_EINVAL,
+                            "a configuration, a name and a place for the producer "
+                            "are needed");
+    *out = NULL;
+    producer = calloc(1, sizeof(*producer));
+    if (producer == NULL)
+        return dt_error_set(DT_ENOMEM, "no memory for a producer");
+    producer->session.home.lock_fd = -1;
+    status = duet_wake_init(&producer->wake);
+    if (status == DT_OK)
+        status = open_parts(producer, config_path, name);
+    if (status != DT_OK) {
+        duet_producer_close(producer);
+        return status;
+    }
+    *out = producer;
+    return DT_OK;
+}
+
+dt_status duet_produce(duet_producer *producer, const duet_message *message,
+                       int64_t timeout_ms, duet_produce_fn callback, void *opaque)
+{
+    if (producer == NULL || message == NULL || message->topic == NULL)
+        return dt_error_set(DT_EINVAL, "a producer and a message with a topic are needed");
+    if (message->header_count > 0 && message->headers == NULL)
+        return dt_error_set(DT_EINVAL, "header_count is %zu, but there are no headers",
+                            message->header_count);
+    if (timeout_ms <= 0)
+        timeout_ms = producer->session.config->send_timeout_ms;
+    if (timeout_ms > TIMEOUT_MS_MAX)
+        timeout_ms = TIMEOUT_MS_MAX;
+    return duet_outbox_put(&producer->outbox, message, dt_clock_ms() + timeout_ms, callback,
+                           opaque);
+}
+
+dt_status duet_producer_flush(duet_producer *producer, int64_t timeout_ms)
+{
+    int64_t until_ms = timeout_ms < 0 || timeout_ms > TIMEOUT_MS_MAX
+                           ? INT64_MAX
+                           : dt_clock_ms() + timeout_ms;
+
+    for (;;) {
+        int64_t now_ms = dt_clock_ms();
+        int64_t next_ms = now_ms + 1000 < until_ms ? now_ms + 1000 : until_ms;
+
+        for (int side = 0; side < DUET_SIDES; side++)
+            duet_sender_flush(producer->outbox.sender[side]);
+        if (duet_outbox_wait_empty(&producer->outbox, next_ms))
+            return DT_OK;
+        if (dt_clock_ms() >= until_ms)
+            return dt_error_set(DT_ETIMEDOUT,
+                                "not everything is on each side after %lld ms",
+                                (long long)timeout_ms);
+    }
+}
+
+void duet_producer_statistics(duet_producer *producer, duet_producer_stats *out)
+{
+    struct duet_outbox *outbox = &producer->outbox;
+
+    pthread_mutex_lock(&outbox->lock);
+    *out = outbox->stats;
+    out->pending = outbox->primary_count + outbox->secondary_count;
+    out->pending_bytes = outbox->primary_bytes + outbox->secondary_bytes;
+    pthread_mutex_unlock(&outbox->lock);
+}
+
+const char *duet_producer_state_dir(const duet_producer *producer)
+{
+    return producer->session.home.folder;
+}
+
+void duet_producer_close(duet_producer *producer)
+{
+    struct duet_outbox *outbox;
+
+    if (producer == NULL)
+        return;
+    outbox = &producer->outbox;
+    if (producer->thread_made) {
+        atomic_store(&producer->stop, true);
+        duet_wake_raise(&producer->wake);
+        pthread_join(producer->thread, NULL);
+    }
+    if (producer->outbox_made) {
+        duet_outbox_close(outbox);
+        /* the primary first: what it still stores is owed to the secondary, or listed */
+        if (outbox->sender[DUET_KAFKA] != NULL)
+            duet_sender_free(outbox->sender[DUET_KAFKA], CLOSE_MS);
+        if (outbox->sender[DUET_ROCKETMQ] != NULL)
+            duet_sender_free(outbox->sender[DUET_ROCKETMQ], CLOSE_MS);
+        duet_outbox_give_up(outbox);
+        if (producer->thread_made &&
+            duet_producer_report(&producer->session, outbox, true) != DT_OK)
+            dt_log_warning(
+                "producer '%s': the last report did not reach the control store: %s",
+                producer->session.name, dt_error_text());
+        duet_outbox_fini(outbox);
+    }
+    for (int side = 0; side < DUET_SIDES; side++)
+        if (producer->client[side] != NULL)
+            duet_side_close(producer->client[side]);
+    duet_session_close(&producer->session);
+    if (producer->wake.fd > 0)
+        duet_wake_fini(&producer->wake);
+    free(producer);
+}

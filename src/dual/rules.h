@@ -1,0 +1,27 @@
+/*
+ * rules.h - the rules of the protocol that keep effects exactly once and in order, by name.
+ *
+ * Always in force. A test may take one away (duet_rules_without) to see what it prevents: each
+ * rule has a test that passes with it and shows the damage without it. Nothing but tests may
+ * call it.
+ */
+#ifndef DUAL_RULES_H
+#define DUAL_RULES_H
+
+enum duet_rule {
+    DUET_RULE_PASS_OVER = 1 << 0, /* an id that is in the set is passed over */
+    DUET_RULE_HOLES = 1 << 1,     /* the set keeps holes, not only the highest */
+    DUET_RULE_ATOMIC = 1 << 2,    /* the set changes in the transaction of the effects */
+    DUET_RULE_VERSION = 1 << 3,   /* a commit needs the version that was loaded */
+    DUET_RULE_CURSOR = 1 << 4, /* the unread side's cursor moves over ids in the set only */
+    DUET_RULE_SPLIT = 1 << 5,  /* after a switch the new side is read from its own cursor */
+    DUET_RULE_MARK = 1 << 6,   /* the record before the cursor must be the one read then */
+    DUET_RULE_FIFO = 1 << 7,   /* the secondary's lane keeps the primary's order */
+    DUET_RULE_ONE = 1 << 8     /* one request in flight per RocketMQ queue */
+};
+
+/* All but these are in force; 0 again: all. Before any instance is opened. */
+void duet_rules_without(unsigned rules);
+int duet_rule(enum duet_rule rule);
+
+#endif
