@@ -99,7 +99,7 @@ dt_status duet_keys_load(const char *path, struct duet_keys *out)
     dt_buf_init(&text, FILE_SIZE_MAX);
     status = dt_file_read(path, &text);
     if (status == DT_ETOOBIG ||
-        (status == DT_OK && (memchr(text.data, 0, text.size) != NULL ||
+        (status == DT_OK && (text.size == 0 || memchr(text.data, 0, text.size) != NULL ||
                              !parse(dt_buf_str(&text), &out->number, master))))
         status =
             dt_error_set(DT_EINVAL,

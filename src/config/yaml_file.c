@@ -80,7 +80,8 @@ dt_status duet_yaml_parse(struct duet_yaml *yaml, const char *path, struct dt_sp
     yaml->root = NULL;
     if (!yaml_parser_initialize(&parser))
         return dt_error_set(DT_ENOMEM, "%s: no memory to read it", path);
-    yaml_parser_set_input_string(&parser, text.data, text.size);
+    yaml_parser_set_input_string(&parser, text.size > 0 ? text.data : (const uint8_t *)"",
+                                 text.size);
     if (!yaml_parser_load(&parser, &yaml->document)) {
         status = parser_error(yaml, &parser, text);
         yaml_parser_delete(&parser);
