@@ -9,8 +9,11 @@
  * The data plane never depends on it: callers go on without it and send the same later.
  *
  * Thread: a handle may be used by one thread at a time; open one per thread.
- * Outcomes of all: DT_OK; DT_EUNREACH: the file cannot be opened or is no store; DT_EBUSY: locked
- * for 10 s; DT_ENOSPC; DT_EIO; DT_ENOMEM; DT_ECORRUPT.
+ * Arrays that are given out (`**out`) are the caller's, to be freed with free(); NULL when
+ * empty. Counts that are given out are added to what the caller initialised.
+ * Outcomes of all: DT_OK; DT_EUNREACH: the file cannot be opened or written, or is a database of
+ * something else; DT_EBUSY: locked for 10 s; DT_ENOSPC; DT_EIO; DT_ENOMEM; DT_ECORRUPT: the file
+ * is damaged, or no database.
  */
 #ifndef STORE_CONTROL_STORE_H
 #define STORE_CONTROL_STORE_H
@@ -30,18 +33,19 @@ void duet_store_close(struct duet_store *store);
 
 /* ---- plan ---- */
 
-/* Writes the first plan (routes, groups, queues; step planned, all wishes kafka). If there is
- * one: DT_OK with *created false when migration, zone, key fingerprint and routes are the same
- * (a group or route that was added since is DT_ECONFLICT, too); else DT_ECONFLICT and the
- * sentence says what differs. */
+/* Writes the first plan (version 1; routes, groups, queues; step planned, all wishes kafka, the
+ * critical side kafka). If there is one: DT_OK with *created false when migration, zone, key
+ * fingerprint and routes are the same (a group or route that was added since is DT_ECONFLICT,
+ * too); else DT_ECONFLICT and the sentence says what differs. The queues of a plan that is there
+ * are neither compared nor moved. */
 dt_status duet_store_plan_init(struct duet_store *store, const struct duet_plan *plan,
                                bool *created);
 /* DT_ENOTFOUND: `plan init` has not been run. */
 dt_status duet_store_plan_version(struct duet_store *store, int64_t *version);
 dt_status duet_store_plan_load(struct duet_store *store, struct duet_plan **out);
-/* Replaces steps, writes, criticals, wishes of the plan whose version is plan->version, and
- * raises the version by one (also in *plan). DT_ECONFLICT: somebody was faster. The audit line
- * goes into the same transaction. */
+/* Replaces steps, writes, criticals, dual-write times and wishes of the plan whose version is
+ * plan->version, and raises the version by one (also in *plan). DT_ECONFLICT: somebody was
+ * faster. The audit line goes into the same transaction. */
 dt_status duet_store_plan_update(struct duet_store *store, struct duet_plan *plan,
                                  const char *command, const char *detail,
                                  const char *reason);
@@ -66,8 +70,9 @@ struct duet_instance { /* a row of `status` */
     uint32_t window; /* producers: no id of an earlier window will be fixed any more */
 };
 
-/* The number of a producer's name, given out at first use, and a boot higher than any it or
- * `boot_floor` had. A name that has used boot 65535 gets a new number and boot 0. */
+/* The number of a producer's name, given out at first use (from 1), and a boot higher than any
+ * it had and than `boot_floor` (-1: none known). A name that has used boot 65535 gets a new
+ * number and boot 0. */
 dt_status duet_store_producer_boot(struct duet_store *store, const char *name,
                                    int64_t boot_floor, uint32_t *number, uint16_t *boot);
 
@@ -78,8 +83,9 @@ dt_status duet_store_instances(struct duet_store *store, struct duet_instance **
                                size_t *count);
 
 /* One consumer name per group while sharing does not exist: takes the group for `name` if
- * nobody has it, the same name has it, or its heartbeat is older than `stale_ms`. DT_EBUSY:
- * another living one; *holder says who. */
+ * nobody has it, the same name has it, its holder has ended in order (closed), or neither its
+ * heartbeat nor its taking is younger than `stale_ms`. DT_EBUSY: another living one; *holder
+ * says who (else it is `name`). */
 dt_status duet_store_group_take(struct duet_store *store, const char *topic,
                                 const char *group, const char *name, int64_t stale_ms,
                                 char holder[DUET_NAME_SIZE]);
@@ -116,8 +122,9 @@ enum duet_role_counter {
     DUET_COUNT_UNSTAMPED
 };
 
-/* Report and dirty rows of both sides' counters, in one transaction. A report whose version is
- * older than the stored one is dropped whole (DT_OK). */
+/* Report and dirty rows of both sides' counters (`counts` NULL: none), in one transaction; the
+ * rows stay dirty. A report whose version is older than the stored one is dropped whole (DT_OK).
+ * duet_sink_counts_since() gives the rows that a report has to carry, also after a restart. */
 dt_status duet_store_role_report(struct duet_store *store,
                                  const struct duet_role_report *report,
                                  const struct duet_counts counts[DUET_SIDES]);
@@ -149,6 +156,8 @@ struct duet_issue_report { /* one (topic, partition, instance, boot) */
     uint64_t issued_to; /* sequences below have been fixed */
     bool closed;        /* this boot fixes no more ids, all outcomes are known */
 };
+/* Report and dirty rows, in one transaction; the rows stay dirty. A report that is behind the
+ * stored one is dropped whole (DT_OK). */
 dt_status duet_store_issue_report(struct duet_store *store,
                                   const struct duet_issue_report *report,
                                   const struct duet_counts *counts);
@@ -214,7 +223,7 @@ struct duet_ledger_entry {
     bool resolved; /* an in-doubt entry whose fate became known */
 };
 /* Inserts, or extends and re-words the entry with the same (kind, topic, group, partition, side,
- * first id, position). */
+ * first id, position); resolved stays resolved. An entry counts for one message at least. */
 dt_status duet_store_ledger_put(struct duet_store *store,
                                 const struct duet_ledger_entry *entries, size_t count);
 dt_status duet_store_ledger(struct duet_store *store, struct duet_ledger_entry **out,
