@@ -224,11 +224,14 @@ static void put_member(struct dt_buf *out, const char *key, int64_t value)
     rmq_put_decimal(out, value);
 }
 
-static void begin_json(struct rmq_encoder *encoder, const struct rmq_head *head)
+/* What sorts behind "extFields". */
+static void end_json(struct rmq_encoder *encoder)
 {
+    const struct rmq_head *head = &encoder->head;
     struct dt_buf *out = encoder->out;
 
-    put_member(out, "{\"code\":", head->code);
+    if (encoder->has_fields)
+        dt_buf_put_u8(out, '}');
     put_member(out, ",\"flag\":", head->flag);
     if (head->language >= 0 && head->language < LANGUAGE_COUNT) {
         dt_buf_put_str(out, ",\"language\":\"");
@@ -241,6 +244,7 @@ static void begin_json(struct rmq_encoder *encoder, const struct rmq_head *head)
         rmq_json_put_string(out, head->remark);
     }
     put_member(out, ",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":", head->version);
+    dt_buf_put_u8(out, '}');
 }
 
 static void begin_binary(struct rmq_encoder *encoder, const struct rmq_head *head)
@@ -267,6 +271,7 @@ void rmq_encode_begin(struct rmq_encoder *encoder, struct dt_buf *out,
 {
     encoder->out = out;
     encoder->type = type;
+    encoder->head = head;
     encoder->start = out->size;
     encoder->fields_at = 0;
     encoder->has_fields = false;
@@ -274,7 +279,7 @@ void rmq_encode_begin(struct rmq_encoder *encoder, struct dt_buf *out,
     if (type == RMQ_HEADER_BINARY)
         begin_binary(encoder, &head);
     else
-        begin_json(encoder, &head);
+        put_member(out, "{\"code\":", head.code);
 }
 
 static void json_name(struct rmq_encoder *encoder, const char *name)
@@ -359,7 +364,7 @@ void rmq_encode_end(struct rmq_encoder *encoder, size_t body_size)
         dt_buf_patch_u32(out, encoder->fields_at,
                          (uint32_t)(out->size - encoder->fields_at - 4));
     else
-        dt_buf_put_str(out, encoder->has_fields ? "}}" : "}");
+        end_json(encoder);
     if (out->failed || body_size > RMQ_FRAME_SIZE_MAX) {
         out->failed = true;
         return;

@@ -113,14 +113,16 @@ static inline struct rmq_head rmq_head_request(int32_t code, int32_t opaque, int
 struct rmq_encoder {
     struct dt_buf *out;
     enum rmq_header_type type;
-    size_t start;     /* where the frame begins in `out` */
-    size_t fields_at; /* binary: where fields_size is patched */
+    struct rmq_head head; /* JSON: what comes behind the fields is written at the end */
+    size_t start;         /* where the frame begins in `out` */
+    size_t fields_at;     /* binary: where fields_size is patched */
     bool has_fields;
 };
 
 /* Starts a frame at the end of `out`: the prefix (patched by rmq_encode_end) and the head. What
  * cannot be written (a code beyond 16 bits in a binary header, a bound of `out`) sets
- * out->failed, which is asked once at the end. */
+ * out->failed, which is asked once at the end. head.remark is borrowed until then. Keys of JSON
+ * are sorted, as the reference client's are. */
 void rmq_encode_begin(struct rmq_encoder *encoder, struct dt_buf *out,
                       enum rmq_header_type type, struct rmq_head head);
 
