@@ -452,6 +452,8 @@ static void take_number(struct duet_outgoing *outgoing, struct duet_count *row)
 
 static struct duet_box *find_box(struct duet_outbox *outbox, const char *topic)
 {
+    if (topic == NULL)
+        return outbox->box_count == 1 ? &outbox->boxes[0] : NULL;
     for (size_t b = 0; b < outbox->box_count; b++)
         if (strcmp(outbox->boxes[b].route->topic, topic) == 0)
             return &outbox->boxes[b];
@@ -576,7 +578,11 @@ dt_status duet_outbox_put(struct duet_outbox *outbox, const duet_message *messag
     pthread_mutex_lock(&outbox->lock);
     box = find_box(outbox, message->topic);
     if (box == NULL) {
-        status = dt_error_set(DT_EINVAL, "'%s' is no topic of a route", message->topic);
+        status =
+            message->topic != NULL
+                ? dt_error_set(DT_EINVAL, "'%s' is no topic of a route", message->topic)
+                : dt_error_set(DT_EINVAL, "there are %zu routes: name the topic",
+                               outbox->box_count);
     } else {
         outgoing->lane = choose_lane(box, &outgoing->record);
         status = put_locked(outbox, outgoing, message->event_time_ms);

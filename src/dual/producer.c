@@ -172,8 +172,8 @@ dt_status duet_producer_open(const char *config_path, const char *name, duet_pro
 dt_status duet_produce(duet_producer *producer, const duet_message *message,
                        int64_t timeout_ms, duet_produce_fn callback, void *opaque)
 {
-    if (producer == NULL || message == NULL || message->topic == NULL)
-        return dt_error_set(DT_EINVAL, "a producer and a message with a topic are needed");
+    if (producer == NULL || message == NULL)
+        return dt_error_set(DT_EINVAL, "a producer and a message are needed");
     if (message->header_count > 0 && message->headers == NULL)
         return dt_error_set(DT_EINVAL, "header_count is %zu, but there are no headers",
                             message->header_count);
