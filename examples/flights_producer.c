@@ -621,6 +621,11 @@ static int run(const struct options *options, const struct file *file)
             code = saved;
     }
     const size_t next = progress_next(); /* as saved: what comes after it is sent again */
+    duet_producer_stats stats;
+    duet_producer_statistics(producer, &stats);
+    fprintf(stderr,
+            "waited for a secondary: %" PRId64 " times; copies dropped: %" PRId64 "\n",
+            stats.waits, stats.dropped);
     duet_producer_close(producer);
     if (code == 0 && (progress.not_done > 0 || progress.in_doubt > 0))
         code = EXIT_INCOMPLETE;
