@@ -18,6 +18,7 @@
 #define KEEPER_SAVE_MS 200
 #define POLL_RECORDS   500
 #define RETRY_MS       100
+#define LINGER_MS      10 /* a small batch waits so long for more: a commit costs a flush */
 
 /* ---- transaction ---- */
 
@@ -271,18 +272,25 @@ static bool any_dirty(const struct duet_role_thread *role)
 static dt_status turn(struct duet_role_thread *role, bool *worked)
 {
     const struct duet_config *config = role->session->config;
-    int64_t until_ms = dt_clock_ms() + config->batch_ms_max;
+    int64_t start_ms = dt_clock_ms(), now_ms = start_ms;
+    int64_t linger_ms = config->batch_ms_max < LINGER_MS ? config->batch_ms_max : LINGER_MS;
     size_t handled = 0;
-    bool any = true;
     dt_status status = DT_OK;
 
     *worked = false;
-    while (status == DT_OK && any && !atomic_load(&role->stop) &&
-           handled < (size_t)config->batch_count_max && dt_clock_ms() < until_ms) {
-        any = false;
+    while (status == DT_OK && !atomic_load(&role->stop) &&
+           handled < (size_t)config->batch_count_max &&
+           now_ms - start_ms < config->batch_ms_max) {
+        bool any = false;
+
         for (int side = 0; status == DT_OK && side < DUET_SIDES; side++)
             status = read_side(role, (enum duet_side)side, &handled, &any);
         *worked |= any;
+        now_ms = dt_clock_ms();
+        if (!any && (handled == 0 || now_ms - start_ms >= linger_ms))
+            break;
+        if (!any)
+            duet_wake_wait(&role->wake, start_ms + linger_ms - now_ms);
     }
     if (status != DT_OK)
         return status;
