@@ -79,16 +79,13 @@ static bool take_i32(struct rmq_json value, int32_t *out)
 static dt_status decode_json(struct dt_span header, struct dt_buf *scratch,
                              struct rmq_command *out)
 {
-    struct rmq_json root, key, value, fields, remark, language;
-    struct rmq_json_iter iter;
+    struct rmq_json key, value, fields, remark, language;
+    struct rmq_json_iter iter = rmq_json_members(header);
     bool ok = true;
 
     memset(&fields, 0, sizeof(fields));
     memset(&remark, 0, sizeof(remark));
     memset(&language, 0, sizeof(language));
-    if (!rmq_json_parse(header, &root) || root.kind != RMQ_JSON_OBJECT)
-        return corrupt("not a JSON object");
-    iter = rmq_json_items(root);
     while (rmq_json_next(&iter, &key, &value)) {
         if (rmq_json_is(key, "code"))
             ok = take_i32(value, &out->code) && ok;
@@ -105,6 +102,8 @@ static dt_status decode_json(struct dt_span header, struct dt_buf *scratch,
         else if (rmq_json_is(key, "extFields"))
             fields = value;
     }
+    if (!rmq_json_ended(&iter))
+        return corrupt("not a JSON object");
     if (!ok)
         return corrupt("code, opaque, flag or version is not a 32-bit number");
     out->language = language_of(language);

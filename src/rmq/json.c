@@ -38,23 +38,31 @@ static bool is_digit(uint8_t c)
     return c >= '0' && c <= '9';
 }
 
-static bool scan_string(struct dt_span *rest, struct rmq_json *out)
+/* Where the string that begins at rest[1] ends, its quote excluded; `size` if it does not. */
+static size_t string_end(struct dt_span rest, bool *escaped)
 {
+    const uint8_t *quote = memchr(rest.data + 1, '"', rest.size - 1);
     size_t at = 1;
 
-    out->kind = RMQ_JSON_STRING;
-    out->escaped = false;
-    while (at < rest->size && rest->data[at] != '"') {
-        if (rest->data[at] == '\\') {
-            out->escaped = true;
-            at++;
-        }
-        at++;
-    }
-    if (at >= rest->size)
+    if (quote == NULL)
+        return rest.size;
+    *escaped = memchr(rest.data + 1, '\\', (size_t)(quote - rest.data) - 1) != NULL;
+    if (!*escaped)
+        return (size_t)(quote - rest.data);
+    while (at < rest.size && rest.data[at] != '"')
+        at += rest.data[at] == '\\' ? 2 : 1;
+    return at;
+}
+
+static bool scan_string(struct dt_span *rest, struct rmq_json *out)
+{
+    size_t end = string_end(*rest, &out->escaped);
+
+    if (end >= rest->size)
         return false;
-    out->raw = dt_span_of(rest->data + 1, at - 1);
-    advance(rest, at + 1);
+    out->kind = RMQ_JSON_STRING;
+    out->raw = dt_span_of(rest->data + 1, end - 1);
+    advance(rest, end + 1);
     return !out->escaped || rmq_json_escapes_are_right(out->raw);
 }
 
@@ -181,6 +189,23 @@ bool rmq_json_parse(struct dt_span text, struct rmq_json *out)
     }
     memset(out, 0, sizeof(*out));
     return false;
+}
+
+struct rmq_json_iter rmq_json_members(struct dt_span text)
+{
+    struct rmq_json_iter iter = {text, RMQ_JSON_OBJECT, false, false};
+
+    if (!take(&iter.rest, '{')) {
+        iter.kind = RMQ_JSON_NONE;
+        iter.failed = true;
+    }
+    return iter;
+}
+
+bool rmq_json_ended(struct rmq_json_iter *iter)
+{
+    skip_space(&iter->rest);
+    return iter->kind == RMQ_JSON_NONE && !iter->failed && iter->rest.size == 0;
 }
 
 struct rmq_json_iter rmq_json_items(struct rmq_json value)

@@ -52,6 +52,12 @@ struct rmq_json_iter {
 
 struct rmq_json_iter rmq_json_items(struct rmq_json value);
 
+/* The members of an object that fills `text`, not parsed before: each is checked when it is come
+ * to, and rmq_json_ended() tells after the last if all was sound. One pass instead of two, for
+ * what comes with every frame. */
+struct rmq_json_iter rmq_json_members(struct dt_span text);
+bool rmq_json_ended(struct rmq_json_iter *iter);
+
 /* The next member; `key` is RMQ_JSON_NONE in an array, a number or an object where the dialect
  * has it, and may be NULL. False at the end, or on failure. */
 bool rmq_json_next(struct rmq_json_iter *iter, struct rmq_json *key,
