@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 /* A filter that matches nothing would pass silently, so an unknown name is a failure. */
 static inline int test_main(int argc, char **argv, const struct CMUnitTest *tests,

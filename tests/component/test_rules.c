@@ -1,0 +1,395 @@
+/*
+ * The rules of dual/rules.h, each with and without: what it prevents happens when it is away.
+ *
+ * The pair is in memory, the roles are the real ones on SQLite. An effect is a row in `done`,
+ * so what was done twice is there twice.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "dual/rules.h"
+#include "duet/duet.h"
+#include "support/case.h"
+#include "support/pair.h"
+
+static const char *const schema[] = {"create table if not exists done(value text)", NULL};
+
+static dt_status handle(duet_delivery *delivery, void *state)
+{
+    size_t size;
+    const void *value = duet_delivery_value(delivery, &size);
+    duet_value values[1] = {duet_text_n(value, size)};
+
+    (void)state;
+    return duet_exec(delivery, "insert into done(value) values ($1)", values, 1, NULL);
+}
+
+struct running {
+    struct pair *pair;
+    duet_consumer *consumer;
+    pthread_t thread;
+    dt_status status;
+};
+
+static void *run_consumer(void *context)
+{
+    struct running *running = context;
+
+    running->status = duet_consumer_run(running->consumer, 0);
+    return NULL;
+}
+
+static void start(struct running *running, struct pair *pair)
+{
+    duet_consumer_config config = {0};
+
+    memset(running, 0, sizeof(*running));
+    running->pair = pair;
+    config.config_path = pair->config_path;
+    config.group = PAIR_GROUP;
+    config.name = "c1";
+    config.sink = pair->sink;
+    config.schema = schema;
+    config.handler = handle;
+    assert_int_equal(duet_consumer_open(&config, &running->consumer), DT_OK);
+    assert_int_equal(pthread_create(&running->thread, NULL, run_consumer, running), 0);
+}
+
+static dt_status stop(struct running *running)
+{
+    duet_consumer_stop(running->consumer);
+    pthread_join(running->thread, NULL);
+    duet_consumer_close(running->consumer);
+    return running->status;
+}
+
+/* ---- what is waited for ---- */
+
+struct expectation {
+    const char *sink;
+    enum duet_role role;
+    const char *sql;
+    int64_t least;
+};
+
+static bool reached(void *context)
+{
+    const struct expectation *e = context;
+
+    return pair_number(e->sink, e->role, e->sql) >= e->least;
+}
+
+static void wait_for(struct pair *pair, enum duet_role role, const char *sql, int64_t least)
+{
+    struct expectation e = {pair->sink, role, sql, least};
+
+    if (!pair_wait(reached, &e))
+        fail_msg("%s stayed below %lld", sql, (long long)least);
+}
+
+static int64_t times_done(struct pair *pair, enum duet_role role, const char *value)
+{
+    char sql[128];
+
+    snprintf(sql, sizeof(sql), "select count(*) from done where value = '%s'", value);
+    return pair_number(pair->sink, role, sql);
+}
+
+/* Positions of a side that the role has read and committed. */
+static void wait_read(struct pair *pair, enum duet_role role, enum duet_side side,
+                      int64_t least)
+{
+    char sql[128];
+
+    snprintf(sql, sizeof(sql), "select max(read_to) from duet_cursor where side = %d",
+             (int)side);
+    wait_for(pair, role, sql, least);
+}
+
+/* ---- pass over ---- */
+
+static int64_t done_of_a_second_copy(unsigned without)
+{
+    struct pair pair;
+    struct running running;
+    int64_t times;
+
+    duet_rules_without(without);
+    pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "");
+    pair_send(&pair, DUET_KAFKA, 0, 1, 0, "a");
+    pair_send(&pair, DUET_KAFKA, 0, 1, 0, "a");
+    start(&running, &pair);
+    wait_read(&pair, DUET_LIVE, DUET_KAFKA, 2);
+    assert_int_equal(stop(&running), DT_OK);
+    times = times_done(&pair, DUET_LIVE, "a");
+    pair_stop(&pair);
+    duet_rules_without(0);
+    return times;
+}
+
+static void an_id_in_the_set_is_passed_over(void **state)
+{
+    (void)state;
+    assert_int_equal(done_of_a_second_copy(0), 1);
+    assert_int_equal(done_of_a_second_copy(DUET_RULE_PASS_OVER), 2);
+}
+
+/* ---- holes ---- */
+
+static int64_t done_of_a_late_number(unsigned without)
+{
+    struct pair pair;
+    struct running running;
+    int64_t times;
+
+    duet_rules_without(without);
+    pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "");
+    pair_send(&pair, DUET_KAFKA, 0, 1, 1, "second");
+    pair_send(&pair, DUET_KAFKA, 0, 1, 0, "first");
+    start(&running, &pair);
+    wait_read(&pair, DUET_LIVE, DUET_KAFKA, 2);
+    assert_int_equal(stop(&running), DT_OK);
+    times = times_done(&pair, DUET_LIVE, "first");
+    pair_stop(&pair);
+    duet_rules_without(0);
+    return times;
+}
+
+static void the_set_keeps_its_holes(void **state)
+{
+    (void)state;
+    assert_int_equal(done_of_a_late_number(0), 1);
+    assert_int_equal(done_of_a_late_number(DUET_RULE_HOLES), 0);
+}
+
+/* ---- atomic ---- */
+
+/* Saving the set fails once, by a trigger; then the consumer starts again. */
+static int64_t done_after_a_failed_save(unsigned without)
+{
+    struct pair pair;
+    struct running running;
+    int64_t times;
+
+    duet_rules_without(without);
+    pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "");
+    start(&running, &pair);
+    assert_int_equal(stop(&running), DT_OK); /* the tables are there now */
+    pair_number(pair.sink, DUET_LIVE,
+                "create trigger planted before insert on duet_set "
+                "begin select raise(abort, 'planted'); end");
+    pair_send(&pair, DUET_KAFKA, 0, 1, 0, "a");
+    start(&running, &pair);
+    pthread_join(running.thread, NULL); /* the failing save ends it */
+    assert_int_not_equal(running.status, DT_OK);
+    duet_consumer_close(running.consumer);
+    pair_number(pair.sink, DUET_LIVE, "drop trigger planted");
+    start(&running, &pair);
+    wait_read(&pair, DUET_LIVE, DUET_KAFKA, 1);
+    assert_int_equal(stop(&running), DT_OK);
+    times = times_done(&pair, DUET_LIVE, "a");
+    pair_stop(&pair);
+    duet_rules_without(0);
+    return times;
+}
+
+static void the_set_changes_with_the_effects_or_not_at_all(void **state)
+{
+    (void)state;
+    assert_int_equal(done_after_a_failed_save(0), 1);
+    assert_int_equal(done_after_a_failed_save(DUET_RULE_ATOMIC), 2);
+}
+
+/* ---- version ---- */
+
+static int64_t done_by_two_owners(unsigned without)
+{
+    struct pair pair;
+    struct running first;
+    int64_t times;
+
+    duet_rules_without(without);
+    pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "");
+    start(&first, &pair);
+    pair_send(&pair, DUET_KAFKA, 0, 1, 0, "a");
+    wait_read(&pair, DUET_LIVE, DUET_KAFKA, 1);
+    /* Another owner, with what it had loaded before: it is as if the first one's batch had been
+     * read and not yet committed when somebody else processed the next message. */
+    {
+        struct duet_sink *sink;
+        struct duet_role_state other;
+        struct duet_id id = {0};
+        bool added;
+        duet_value value[1] = {duet_text("b")};
+
+        assert_int_equal(duet_sink_open(pair.sink, DUET_LIVE, PAIR_GROUP, &sink), DT_OK);
+        assert_int_equal(duet_sink_load(sink, PAIR_TOPIC, 0, DUET_KAFKA, &other), DT_OK);
+        id.instance = 1;
+        id.sequence = 1;
+        assert_int_equal(duet_sink_begin(sink), DT_OK);
+        assert_int_equal(duet_sink_claim(sink, &other), DT_OK);
+        assert_int_equal(
+            duet_sink_exec(sink, "insert into done(value) values ($1)", value, 1, NULL),
+            DT_OK);
+        assert_int_equal(duet_idset_add(&other.processed, &id, 1, &added), DT_OK);
+        assert_int_equal(duet_sink_save(sink, &other), DT_OK);
+        assert_int_equal(duet_sink_commit(sink), DT_OK);
+        duet_role_state_fini(&other);
+        duet_sink_close(sink);
+    }
+    pair_send(&pair, DUET_KAFKA, 0, 1, 1, "b");
+    wait_read(&pair, DUET_LIVE, DUET_KAFKA, 2);
+    assert_int_equal(stop(&first), DT_OK);
+    times = times_done(&pair, DUET_LIVE, "b");
+    pair_stop(&pair);
+    duet_rules_without(0);
+    return times;
+}
+
+static void a_commit_needs_the_version_that_was_loaded(void **state)
+{
+    (void)state;
+    assert_int_equal(done_by_two_owners(0), 1);
+    assert_int_equal(done_by_two_owners(DUET_RULE_VERSION), 2);
+}
+
+/* ---- cursor and split ---- */
+
+/* A message that stands in RocketMQ and not (yet) in Kafka, then a switch of the live role. */
+static int64_t done_after_a_switch(unsigned without)
+{
+    struct pair pair;
+    struct running running;
+    int64_t times;
+
+    duet_rules_without(without);
+    pair_start(&pair, 1, DUET_STEP_DUAL_READ, "");
+    pair_send(&pair, DUET_KAFKA, 0, 1, 0, "a");
+    pair_send(&pair, DUET_ROCKETMQ, 0, 1, 0, "a");
+    pair_send(&pair, DUET_ROCKETMQ, 0, 2, 0, "only there");
+    start(&running, &pair);
+    wait_read(&pair, DUET_LIVE, DUET_KAFKA, 1);
+    wait_read(&pair, DUET_LIVE, DUET_ROCKETMQ, 2); /* by the keeper */
+    pair_plan(&pair, DUET_STEP_SWITCHED, DUET_ROCKETMQ, 3);
+    wait_for(&pair, DUET_LIVE, "select count(*) from duet_state where side = 1", 1);
+    pair_send(&pair, DUET_ROCKETMQ, 0, 1, 1, "after");
+    wait_for(&pair, DUET_LIVE, "select count(*) from done where value = 'after'", 1);
+    assert_int_equal(stop(&running), DT_OK);
+    assert_int_equal(times_done(&pair, DUET_LIVE, "a"), 1);
+    times = times_done(&pair, DUET_LIVE, "only there");
+    pair_stop(&pair);
+    duet_rules_without(0);
+    return times;
+}
+
+static void the_unread_cursor_moves_over_the_set_only(void **state)
+{
+    (void)state;
+    assert_int_equal(done_after_a_switch(0), 1);
+    assert_int_equal(done_after_a_switch(DUET_RULE_CURSOR), 0);
+}
+
+static void a_switch_reads_on_from_the_new_sides_own_cursor(void **state)
+{
+    (void)state;
+    assert_int_equal(done_after_a_switch(DUET_RULE_SPLIT), 0);
+}
+
+/* ---- mark ---- */
+
+/* RocketMQ loses its newest message; another takes its position; the lost one is repaired. */
+static int64_t done_after_a_lost_tail(unsigned without)
+{
+    struct pair pair;
+    struct running running;
+    int64_t times;
+
+    duet_rules_without(without);
+    pair_start(&pair, 1, DUET_STEP_DUAL_READ, "");
+    pair_send(&pair, DUET_ROCKETMQ, 0, 1, 0, "a");
+    pair_send(&pair, DUET_ROCKETMQ, 0, 1, 1, "b");
+    start(&running, &pair);
+    wait_for(&pair, DUET_SHADOW, "select count(*) from done", 2);
+    assert_int_equal(stop(&running), DT_OK);
+    mockmq_restart(pair.rocketmq, 1);
+    pair_send(&pair, DUET_ROCKETMQ, 0, 2, 0, "on the old place");
+    pair_send(&pair, DUET_ROCKETMQ, 0, 1, 1, "b");
+    pair_send(&pair, DUET_ROCKETMQ, 0, 2, 1, "last");
+    start(&running, &pair);
+    wait_for(&pair, DUET_SHADOW, "select count(*) from done where value = 'last'", 1);
+    assert_int_equal(stop(&running), DT_OK);
+    assert_int_equal(times_done(&pair, DUET_SHADOW, "b"), 1);
+    times = times_done(&pair, DUET_SHADOW, "on the old place");
+    pair_stop(&pair);
+    duet_rules_without(0);
+    return times;
+}
+
+static void the_record_before_the_cursor_is_the_one_that_was_read(void **state)
+{
+    (void)state;
+    assert_int_equal(done_after_a_lost_tail(0), 1);
+    assert_int_equal(done_after_a_lost_tail(DUET_RULE_MARK), 0);
+}
+
+/* ---- first in, first out ---- */
+
+#define LANE_MESSAGES 3000 /* more than a lane hands over at once */
+
+static int64_t inversions_after_an_outage(unsigned without)
+{
+    struct pair pair;
+    duet_producer *producer;
+    static uint64_t sequences[LANE_MESSAGES + 1];
+    int64_t inversions = 0;
+    size_t count;
+
+    duet_rules_without(without);
+    pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "");
+    mockmq_down(pair.rocketmq);
+    assert_int_equal(duet_producer_open(pair.config_path, "p1", &producer), DT_OK);
+    for (int i = 0; i < LANE_MESSAGES; i++) {
+        duet_message message = {.topic = PAIR_TOPIC, .value = "x", .value_size = 1};
+
+        message.event_time_ms = -1;
+        assert_int_equal(duet_produce(producer, &message, 0, NULL, NULL), DT_OK);
+    }
+    assert_int_equal(duet_producer_flush(producer, 200), DT_ETIMEDOUT);
+    assert_int_equal(mockmq_up(pair.rocketmq), DT_OK);
+    assert_int_equal(duet_producer_flush(producer, 30000), DT_OK);
+    duet_producer_close(producer);
+    count = pair_log(&pair, DUET_ROCKETMQ, 0, sequences, LANE_MESSAGES + 1);
+    assert_int_equal(count, LANE_MESSAGES);
+    for (size_t i = 1; i < count; i++)
+        inversions += sequences[i] < sequences[i - 1];
+    pair_stop(&pair);
+    duet_rules_without(0);
+    return inversions;
+}
+
+static void a_lane_keeps_the_primarys_order(void **state)
+{
+    (void)state;
+    assert_int_equal(inversions_after_an_outage(0), 0);
+    assert_true(inversions_after_an_outage(DUET_RULE_FIFO) > 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_id_in_the_set_is_passed_over),
+        cmocka_unit_test(the_set_keeps_its_holes),
+        cmocka_unit_test(the_set_changes_with_the_effects_or_not_at_all),
+        cmocka_unit_test(a_commit_needs_the_version_that_was_loaded),
+        cmocka_unit_test(the_unread_cursor_moves_over_the_set_only),
+        cmocka_unit_test(a_switch_reads_on_from_the_new_sides_own_cursor),
+        cmocka_unit_test(the_record_before_the_cursor_is_the_one_that_was_read),
+        cmocka_unit_test(a_lane_keeps_the_primarys_order),
+    };
+
+    return test_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
+}
