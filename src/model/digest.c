@@ -13,22 +13,25 @@ static void put_le64(uint8_t *out, uint64_t value)
         out[i] = (uint8_t)(value >> (8 * i));
 }
 
-/* 16 bytes for each (label, key number, counter): SipHash under either half, combined by xor,
- * so that both halves of the master key have to be known. */
+/* 16 bytes for each (label, key number, counter): SipHash under either half of the master key,
+ * combined by xor, so that both halves have to be known. The last byte of the input tells the
+ * halves apart, or equal ones would cancel. */
 static void derive(uint8_t *out, size_t size, const uint8_t *master, const char *label,
                    uint8_t number)
 {
     uint8_t input[32];
-    size_t label_size = strlen(label);
+    size_t input_size = strlen(label);
 
-    memcpy(input, label, label_size);
-    input[label_size] = number;
+    memcpy(input, label, input_size);
+    input[input_size++] = number;
     for (size_t at = 0; at < size; at += DT_SIPHASH_KEY_SIZE) {
         struct dt_u128 a, b;
 
-        input[label_size + 1] = (uint8_t)(at / DT_SIPHASH_KEY_SIZE);
-        a = dt_siphash128(master, input, label_size + 2);
-        b = dt_siphash128(master + DT_SIPHASH_KEY_SIZE, input, label_size + 2);
+        input[input_size] = (uint8_t)(at / DT_SIPHASH_KEY_SIZE);
+        input[input_size + 1] = 0;
+        a = dt_siphash128(master, input, input_size + 2);
+        input[input_size + 1] = 1;
+        b = dt_siphash128(master + DT_SIPHASH_KEY_SIZE, input, input_size + 2);
         put_le64(out + at, a.lo ^ b.lo);
         put_le64(out + at + 8, a.hi ^ b.hi);
     }

@@ -33,7 +33,8 @@ struct duet_digest {
 };
 
 /* Everything below is derived from the 32 bytes of the migration's key file, so that one secret
- * is kept: each part is SipHash-2-4-128 of a label and a counter under its halves. */
+ * is kept: each part is SipHash-2-4-128 of a label and a counter under its halves, exactly as
+ * docs/wire-format.md says. Either output may be NULL. */
 #define DUET_MASTER_KEY_SIZE 32
 void duet_keys_derive(const uint8_t master[DUET_MASTER_KEY_SIZE], uint8_t number,
                       struct duet_stamp_key *stamp_key, struct duet_digest_key *digest_key);

@@ -65,8 +65,8 @@ def derive(master, label, number, size):
     counter = 0
     while len(out) < size:
         text = label.encode() + bytes([number, counter])
-        a = siphash(master[:16], text, 16)
-        b = siphash(master[16:], text, 16)
+        a = siphash(master[:16], text + b"\x00", 16)
+        b = siphash(master[16:], text + b"\x01", 16)
         out += bytes(x ^ y for x, y in zip(a, b))
         counter += 1
     return out[:size]
