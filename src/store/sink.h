@@ -7,7 +7,10 @@
  * SQLite: <dir>/live.db and <dir>/shadow.db, WAL, synchronous=FULL; tables starting duet_ are
  * ours. Thread: a handle belongs to one thread.
  * Outcomes of all: DT_OK; DT_ENOSPC: the disk is full, nothing of the transaction happened;
- * DT_EBUSY; DT_EIO; DT_ENOMEM; DT_EUNREACH; DT_ECORRUPT.
+ * DT_EBUSY; DT_EIO; DT_ENOMEM; DT_EUNREACH; DT_ECORRUPT; DT_ESTATE: outside a transaction what
+ * needs one, or the reverse. After a failure that has ended the transaction (a full disk) every
+ * call up to the rollback fails with it, commit and undo included. After a rollback, also one
+ * by a failed commit, states that were changed or claimed are to be loaded again.
  */
 #ifndef STORE_SINK_H
 #define STORE_SINK_H
@@ -23,7 +26,7 @@ struct duet_sink;
 /* What a role remembers about one side of a partition. */
 struct duet_cursor {
     int64_t position; /* every id before it is in the processed set; -1: not begun */
-    int64_t read_to;  /* positions below have been counted */
+    int64_t read_to;  /* positions below have been counted; 0 at first */
     struct duet_marks marks;
     struct duet_idset seen;    /* ids read on this side: a second copy is a duplicate */
     struct duet_counts counts; /* duet_role_counter per window and day */
@@ -47,7 +50,8 @@ void duet_sink_close(struct duet_sink *sink);
 
 /* Whether the store has a state of this group for the topic at all. */
 dt_status duet_sink_has_state(struct duet_sink *sink, const char *topic, bool *has);
-/* Loads; where there is none, creates one that reads `first_side` with empty cursors. */
+/* Loads a consistent state; where there is none, creates one of version 0 that reads
+ * `first_side` with empty cursors. Inside a transaction or not. On failure *out needs no fini. */
 dt_status duet_sink_load(struct duet_sink *sink, const char *topic, int32_t partition,
                          enum duet_side first_side, struct duet_role_state *out);
 void duet_role_state_fini(struct duet_role_state *state);
@@ -56,20 +60,30 @@ dt_status duet_sink_begin(struct duet_sink *sink); /* takes the write lock */
 /* version := version + 1 where version = state->version; DT_ECONFLICT if that matched no row:
  * somebody else committed or switched; roll back and load again. */
 dt_status duet_sink_claim(struct duet_sink *sink, struct duet_role_state *state);
-/* Writes what is dirty in the state: set, cursors, counts. */
+/* Writes what is dirty in the state: set, cursors, counts; then it is clean. */
 dt_status duet_sink_save(struct duet_sink *sink, struct duet_role_state *state);
+/* The counter rows that were saved in versions above `version` (-1: all), as they are now, added
+ * to `counts` as dirty rows: what a report to the control store has to carry when the last one
+ * it took was of `version`. Any handle, inside a transaction or not. */
+dt_status duet_sink_counts_since(struct duet_sink *sink, const char *topic,
+                                 int32_t partition, int64_t version,
+                                 struct duet_counts counts[DUET_SIDES]);
 dt_status duet_sink_ledger(struct duet_sink *sink, const struct duet_ledger_entry *entry);
+/* A commit that fails has rolled back. */
 dt_status duet_sink_commit(struct duet_sink *sink);
-/* Never fails: what is not committed is gone. Inside a savepoint, too. */
+/* Never fails: what is not committed is gone. Inside a savepoint, too; outside of all, no-op. */
 void duet_sink_rollback(struct duet_sink *sink);
 
-/* One message's effects within the transaction: undone alone if its handler fails. */
+/* One message's effects within the transaction: undone alone if its handler fails. One at a
+ * time. release: DT_EINVAL if a deferred foreign key is broken; undo then. */
 dt_status duet_sink_savepoint(struct duet_sink *sink);
 dt_status duet_sink_release(struct duet_sink *sink);
 dt_status duet_sink_undo(struct duet_sink *sink);
 
-/* SQL of the handler, with $1, $2, ... bound by number. Only inside a transaction.
- * DT_EINVAL: the SQL is wrong, or touches a table starting duet_. */
+/* One statement of the handler, with $1 ... $count bound by number. Only inside a transaction.
+ * DT_EINVAL: the SQL or the number of values is wrong, a constraint does not hold, or it touches
+ * a table starting duet_ or the transaction itself; DT_EEXIST: the key is there already. Both
+ * leave the transaction as it was before the statement. `row` may call both again. */
 dt_status duet_sink_exec(struct duet_sink *sink, const char *sql, const duet_value *values,
                          size_t count, int64_t *changed);
 dt_status duet_sink_query(struct duet_sink *sink, const char *sql, const duet_value *values,
@@ -81,7 +95,10 @@ dt_status duet_sink_query(struct duet_sink *sink, const char *sql, const duet_va
 dt_status duet_sink_switch(struct duet_sink *sink, const char *topic, int32_t partition,
                            enum duet_side from, enum duet_side to);
 
-/* Ledger entries above `after` (a row number; 0: all), to be copied into the control store. */
+/* The group's ledger entries above `after` (a row number; 0: from the first), to be copied into
+ * the control store; at most DUET_SINK_LEDGER_MAX at a time, so ask until there is none. *last
+ * is the row of the last one given, or `after`. The caller frees *out with free(). */
+#define DUET_SINK_LEDGER_MAX 4096
 dt_status duet_sink_ledger_after(struct duet_sink *sink, int64_t after,
                                  struct duet_ledger_entry **out, size_t *count,
                                  int64_t *last);
