@@ -1,0 +1,103 @@
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
+
+/**
+ * The Apache client as a peer: sends what stands on stdin, or prints what a topic holds.
+ *
+ *   Interop send NAMESRV TOPIC GROUP [batch]
+ *   Interop receive NAMESRV TOPIC GROUP COUNT
+ *
+ * A message is a line of fields between tabs, each text in hex ("-" for none): message id, queue,
+ * body, keys, tags, then NAME=VALUE per property. `send` reads lines with "-" as id and prints the
+ * ids, a line each.
+ */
+public final class Interop {
+    private static final HexFormat HEX = HexFormat.of();
+
+    private static String text(String hex) {
+        return hex.equals("-") ? null : new String(HEX.parseHex(hex), StandardCharsets.UTF_8);
+    }
+
+    private static String hex(String text) {
+        return text == null ? "-" : HEX.formatHex(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static void send(String namesrv, String topic, String group, boolean batch) throws Exception {
+        DefaultMQProducer producer = new DefaultMQProducer(group);
+        producer.setNamesrvAddr(namesrv);
+        producer.start();
+        List<MessageQueue> queues = new ArrayList<>(producer.fetchPublishMessageQueues(topic));
+        queues.sort(null);
+        Map<Integer, List<Message>> batches = new TreeMap<>();
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
+        for (String line; (line = in.readLine()) != null;) {
+            String[] fields = line.split("\t");
+            Message message = new Message(topic, HEX.parseHex(fields[2]));
+            if (!fields[3].equals("-"))
+                message.setKeys(text(fields[3]));
+            if (!fields[4].equals("-"))
+                message.setTags(text(fields[4]));
+            for (int i = 5; i < fields.length; i++) {
+                String[] pair = fields[i].split("=", 2);
+                message.putUserProperty(text(pair[0]), text(pair[1]));
+            }
+            int queue = Integer.parseInt(fields[1]);
+            if (batch) {
+                batches.computeIfAbsent(queue, q -> new ArrayList<>()).add(message);
+            } else {
+                SendResult result = producer.send(message, queues.get(queue));
+                System.out.println(result.getMsgId());
+            }
+        }
+        for (Map.Entry<Integer, List<Message>> one : batches.entrySet())
+            System.out.println(producer.send(one.getValue(), queues.get(one.getKey())).getMsgId());
+        producer.shutdown();
+    }
+
+    private static void receive(String namesrv, String topic, String group, int count) throws Exception {
+        DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group);
+        consumer.setNamesrvAddr(namesrv);
+        consumer.setAutoCommit(false);
+        consumer.start();
+        Collection<MessageQueue> queues = consumer.fetchMessageQueues(topic);
+        consumer.assign(queues);
+        for (MessageQueue queue : queues)
+            consumer.seekToBegin(queue);
+        long end = System.nanoTime() + 60_000_000_000L;
+        StringBuilder out = new StringBuilder();
+        for (int got = 0; got < count && System.nanoTime() < end;) {
+            for (MessageExt message : consumer.poll(500)) {
+                out.append(message.getMsgId()).append('\t').append(message.getQueueId()).append('\t');
+                out.append(HEX.formatHex(message.getBody())).append('\t');
+                out.append(hex(message.getKeys())).append('\t').append(hex(message.getTags()));
+                for (Map.Entry<String, String> property : message.getProperties().entrySet())
+                    out.append('\t').append(hex(property.getKey())).append('=').append(hex(property.getValue()));
+                out.append('\n');
+                got++;
+            }
+        }
+        System.out.print(out);
+        consumer.shutdown();
+    }
+
+    public static void main(String[] args) throws Exception {
+        if (args[0].equals("send"))
+            send(args[1], args[2], args[3], args.length > 4);
+        else
+            receive(args[1], args[2], args[3], Integer.parseInt(args[4]));
+        System.exit(0); // the client's threads are not all daemons
+    }
+}

@@ -1,0 +1,72 @@
+# Scenarios: whole stories over several processes, on the embedded brokers (memory.NAME, which
+# run in sanitizer builds, too) and on a real Kafka and RocketMQ (real.NAME).
+#
+# The real ones share one pair of brokers, started before the first and stopped after the last;
+# they run one at a time, since some stop a broker and all measure time, while tests of other
+# kinds run beside them.
+
+add_executable(probe ${CMAKE_CURRENT_LIST_DIR}/probe.c)
+target_link_libraries(probe PRIVATE duet_static PkgConfig::RDKAFKA)
+set_target_properties(probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+if(DUET_SANITIZE MATCHES thread)
+  duet_tsan_shim(probe)
+endif()
+
+set(scenario_environment DUET_BUILD=${CMAKE_BINARY_DIR} PYTHONUNBUFFERED=1)
+if(DUET_SANITIZE)
+  # a part of the rows, and patience: instrumented code on two cores
+  list(APPEND scenario_environment DUET_SCENARIO_ROWS=6000 DUET_SCENARIO_SLOWER=4
+       TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1:exitcode=66
+       ASAN_OPTIONS=detect_leaks=1)
+endif()
+
+function(duet_scenario kind name script)
+  add_test(NAME ${kind}.${name}
+           COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/scenario/${script}.py --brokers ${kind} ${ARGN})
+  set_tests_properties(${kind}.${name} PROPERTIES LABELS ${kind} SKIP_RETURN_CODE 77
+                       TIMEOUT 240 ENVIRONMENT "${scenario_environment}")
+  if(kind STREQUAL real)
+    set_tests_properties(real.${name} PROPERTIES FIXTURES_REQUIRED brokers
+                         RESOURCE_LOCK brokers
+                         ENVIRONMENT "${scenario_environment};DUET_BROKERS_DIR=${brokers_dir}")
+  endif()
+endfunction()
+
+set(scenarios whole_move consumer_kill producer_kill rocketmq_killed_while_live switch_speed
+    commands bad_input)
+foreach(name ${scenarios})
+  duet_scenario(memory ${name} ${name})
+endforeach()
+foreach(outage kill bound)
+  duet_scenario(memory rocketmq_outage_${outage} rocketmq_outage --outage ${outage})
+endforeach()
+duet_scenario(memory sandbox_control sandbox_control)
+
+if(NOT DUET_SANITIZE)
+  set(brokers_dir ${CMAKE_BINARY_DIR}/brokers)
+  set(brokers ${CMAKE_SOURCE_DIR}/scripts/brokers)
+  # what an earlier run left is stopped and forgotten
+  add_test(NAME real.brokers_start
+           COMMAND sh -c "'${brokers}' stop --dir '${brokers_dir}' >/dev/null 2>&1; rm -rf '${brokers_dir}' && '${brokers}' start --dir '${brokers_dir}'")
+  add_test(NAME real.brokers_stop COMMAND ${brokers} stop --dir ${brokers_dir})
+  set_tests_properties(real.brokers_start PROPERTIES LABELS real FIXTURES_SETUP brokers
+                       TIMEOUT 300)
+  set_tests_properties(real.brokers_stop PROPERTIES LABELS real FIXTURES_CLEANUP brokers
+                       TIMEOUT 120)
+  foreach(name ${scenarios})
+    duet_scenario(real ${name} ${name})
+  endforeach()
+  foreach(outage kill pause bound)
+    duet_scenario(real rocketmq_outage_${outage} rocketmq_outage --outage ${outage})
+  endforeach()
+
+  add_executable(rmq_interop ${CMAKE_SOURCE_DIR}/tests/interop/rmq_interop.c)
+  target_link_libraries(rmq_interop PRIVATE rmq_static)
+  set_target_properties(rmq_interop PROPERTIES
+                        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME real.interop_java
+           COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/interop/interop.py)
+  set_tests_properties(real.interop_java PROPERTIES LABELS real SKIP_RETURN_CODE 77 TIMEOUT 400
+                       FIXTURES_REQUIRED brokers RESOURCE_LOCK brokers
+                       ENVIRONMENT "${scenario_environment};DUET_BROKERS_DIR=${brokers_dir}")
+endif()

@@ -1,0 +1,123 @@
+"""RocketMQ is away for 20 s in dual write. Every callback comes from Kafka's acknowledgement.
+
+    --outage kill|pause   a load below the memory bound: all is equal again afterwards
+    --outage bound        one above it: memory stays bounded, and the report differs by exactly
+                          the ranges that are listed as dropped
+"""
+import sys
+import time
+
+import expected
+from harness import SLOWER, Scenario, need, need_equal, wait_for
+
+AWAY = 20.0
+
+
+def sum_of(report, side, field):
+    return sum(row[field] for row in report['days'] if row['group'] is None
+               and row['side'] == side)
+
+
+def below(s, outage):
+    m = s.migration(['carrier-stats'])
+    group = m.groups[0]
+    m.init()
+    m.consumer(group)
+    m.advance_to('dual-read')
+    total = s.expected.rows
+    rate = total / (AWAY + 8)
+    producer = m.producer('p', rate=rate)
+    wait_for(lambda: m.next_row('p') > total * 0.05, 'the stream to run')
+    (s.brokers.rocketmq_kill if outage == 'kill' else s.brokers.rocketmq_pause)()
+    since, before = time.monotonic(), m.next_row('p')
+    s.say('RocketMQ is away')
+    # the pace of acknowledgements does not change: nobody waits for RocketMQ
+    wait_for(lambda: time.monotonic() - since >= AWAY, 'the outage', AWAY + 10, every=0.2)
+    acknowledged = m.next_row('p') - before
+    need(acknowledged > rate * AWAY * 0.9, 'acknowledged while RocketMQ was away',
+         f'{acknowledged} of {rate * AWAY:.0f}')
+    need(m.processed(group) >= before + acknowledged * 0.9, 'live goes on', m.processed(group))
+    (s.brokers.rocketmq_start if outage == 'kill' else s.brokers.rocketmq_resume)()
+    s.say('RocketMQ is back')
+    producer.need_exit(0)
+    need('waited for a secondary: 0 times' in producer.err(), 'no call waited', producer.err())
+    m.wait_processed(total)
+    m.need_report(m.wait_report_equal(), s.expected)
+    for role in ('live', 'shadow'):
+        m.need_tables(group, role, s.expected)
+    need(not m.ledger()['dropped'], 'nothing is dropped', m.ledger())
+
+
+def bound(s):
+    m = s.migration(['carrier-stats'], extra='producer: {memory.max: 262144}')
+    group = m.groups[0]
+    # many times the bound, where the brokers hold so much
+    source, times = s.csv, 1
+    if s.kind == 'real':
+        times = 4
+        source = s.folder / 'several.csv'
+        header, _, rows = s.csv.read_text().partition('\n')
+        source.write_text(header + '\n' + rows * times)
+    total = s.expected.rows * times
+    m.init()
+    m.consumer(group)
+    m.advance_to('dual-read')
+    s.brokers.rocketmq_kill()
+    since = time.monotonic()
+    producer = m.producer('p', source=source)
+    wait_for(lambda: m.next_row('p') > 0, 'the first acknowledgement')
+    first, most = producer.rss(), 0
+    wait_for(lambda: m.next_row('p') == total, 'every row acknowledged while RocketMQ is away', 60)
+
+    def away():
+        nonlocal most
+        most = max(most, producer.rss())
+        return time.monotonic() - since >= AWAY
+    wait_for(away, 'the outage', AWAY + 10, every=0.2)
+    s.say(f'{first >> 20} MiB at first, {most >> 20} MiB at most')
+    need(most < first + (24 << 20) * (4 if SLOWER > 1 else 1), 'memory stays bounded',
+         f'{first >> 20} MiB, then {most >> 20} MiB')
+    s.brokers.rocketmq_start()
+    line = producer.need_exit(0).last_json()
+    need_equal((line['done'], line['not_done'], line['in_doubt']), (total, 0, 0), 'last line')
+
+    kafka = {r['id']: r for r in m.log('kafka')}
+    rocketmq = {r['id'] for r in m.log('rocketmq')}
+    missing = set(kafka) - rocketmq
+    need(missing, 'some copies are dropped')
+    s.say(f'{len(missing)} copies of {total} dropped')
+    wait_for(lambda: m.ledger()['dropped'] == len(missing), 'the ledger to count them', 15)
+    listed = set()
+    for entry in m.json('report', '--daily', '--ledger', code=1)['ledger']:
+        if entry['kind'] == 'dropped':
+            need_equal(entry['side'], 'rocketmq', 'side of a drop')
+            first_id, count = entry['id'], entry['count']
+            listed.update(f'{int(first_id, 16) + n:028x}' for n in range(count))
+    need_equal(listed == missing, True, f'the {len(listed)} ids listed are the {len(missing)} '
+               'missing ones')
+
+    def told():
+        report = m.report()
+        return (not report['equal'] and sum_of(report, 'kafka', 'stored') == total
+                and sum_of(report, 'kafka', 'issued') == total
+                and sum_of(report, 'rocketmq', 'issued') == total
+                and sum_of(report, 'rocketmq', 'stored') == total - len(missing))
+    wait_for(told, 'the report to differ by what is listed', 20, every=0.3)
+    m.wait_processed(total, roles=('live',))
+    wanted = expected.from_log(list(kafka.values()))
+    m.need_tables(group, 'live', wanted)
+    m.wait_processed(total - len(missing), roles=('shadow',))
+    m.need_tables(group, 'shadow', expected.from_log(
+        [r for r in kafka.values() if r['id'] not in missing]))
+
+
+def main():
+    outage = sys.argv[sys.argv.index('--outage') + 1]
+    with Scenario(f'rocketmq_outage_{outage}') as s:
+        if outage == 'bound':
+            bound(s)
+        else:
+            below(s, outage)
+
+
+main()
