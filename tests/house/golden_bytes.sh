@@ -1,0 +1,13 @@
+#!/bin/sh
+# The golden file is what its program writes, and the stamps in docs/wire-format.md are in it.
+command -v python3 >/dev/null || exit 77
+tests/golden/model.py --check || exit 1
+for name in first kafka last; do
+    for line in "stamp.$name" "stamp.$name.text"; do
+        value=$(sed -n "s/^$line //p" tests/golden/model.txt)
+        if [ -z "$value" ] || ! grep -qxF -e "$value" docs/wire-format.md; then
+            echo "docs/wire-format.md does not show $line"
+            exit 1
+        fi
+    done
+done
