@@ -54,9 +54,15 @@ static bool is_space(uint32_t point)
 /* Whether the text is printable; *spaces and *others count its code points. */
 static bool classify(struct dt_span text, size_t *spaces, size_t *others)
 {
-    struct dt_scan scan = dt_scan_of(text);
+    size_t ascii = 0; /* nearly all text is, and needs no decoding */
+    struct dt_scan scan;
 
     *spaces = *others = 0;
+    while (ascii < text.size && text.data[ascii] < 0x7f && text.data[ascii] >= 0x20)
+        *spaces += text.data[ascii++] == 0x20;
+    *others = ascii - *spaces;
+    scan = dt_scan_of(text);
+    dt_scan_bytes(&scan, ascii);
     while (scan.left > 0) {
         uint32_t point = next_code_point(&scan);
 
