@@ -36,9 +36,29 @@ function(duet_cmocka_tests kind label)
         add_test(NAME ${kind}.${module}.${case} COMMAND ${name} ${case})
         set_tests_properties(${kind}.${module}.${case} PROPERTIES
                              LABELS ${label} TIMEOUT 120 SKIP_RETURN_CODE 77)
+        duet_sanitizer_environment(${kind}.${module}.${case})
       endif()
     endforeach()
   endforeach()
+endfunction()
+
+# What the sanitizers are told for every test that runs our programs.
+function(duet_sanitizer_environment)
+  if(DUET_SANITIZE MATCHES thread)
+    set_property(TEST ${ARGN} APPEND PROPERTY ENVIRONMENT
+                 "TSAN_OPTIONS=ignore_noninstrumented_modules=1")
+  endif()
+endfunction()
+
+# ThreadSanitizer must still see our code: a planted race has to be reported.
+function(duet_planted_race)
+  add_executable(planted_race tests/race/planted_race.c)
+  target_link_libraries(planted_race PRIVATE duet_static)
+  duet_tsan_shim(planted_race)
+  add_test(NAME unit.race.a_planted_race_is_reported COMMAND planted_race)
+  set_tests_properties(unit.race.a_planted_race_is_reported PROPERTIES LABELS unit TIMEOUT 60
+                       PASS_REGULAR_EXPRESSION "data race.*dt_buf_")
+  duet_sanitizer_environment(unit.race.a_planted_race_is_reported)
 endfunction()
 
 # Labels: unit (pure, or one process), memory (scenarios on embedded brokers), real (scenarios
@@ -47,6 +67,9 @@ function(duet_register_tests)
   if(CMOCKA_FOUND AND TARGET duet_static)
     duet_cmocka_tests(unit unit)
     duet_cmocka_tests(component unit)
+    if(DUET_SANITIZE MATCHES thread)
+      duet_planted_race()
+    endif()
   endif()
   file(GLOB scripts CONFIGURE_DEPENDS tests/house/*.sh)
   foreach(script ${scripts})
