@@ -68,8 +68,9 @@ DT_API const char *rmq_client_id(const rmq_client *client);
  * These block for at most timeout_ms (> 0), retries inside it included. Beside their own
  * outcomes each may return DT_EINVAL, DT_ENOMEM, DT_ESTATE (called from a callback), DT_ECLOSED,
  * DT_EUNREACH (no name server or broker could be reached in time: nothing was changed, as far
- * as is known), DT_EREFUSED (the broker's answer is in the text), DT_EINDOUBT (a changing
- * request was sent and not answered). */
+ * as is known), DT_EREFUSED (the broker's answer is in the text), DT_EBUSY (the broker was too
+ * busy all the time), DT_ECORRUPT (an answer that is none), DT_EINDOUBT (a changing request was
+ * sent and not answered). */
 
 /** One queue of a topic. A queue is (topic, broker_name, queue_id). */
 typedef struct rmq_queue {
