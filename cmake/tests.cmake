@@ -11,8 +11,11 @@ endfunction()
 
 function(duet_cmocka_tests kind label)
   file(GLOB sources CONFIGURE_DEPENDS tests/${kind}/test_*.c)
-  file(GLOB support CONFIGURE_DEPENDS tests/support/*.c)
-  list(FILTER support EXCLUDE REGEX "tsan_threads")
+  set(support "") # unit tests stand alone; component tests share the brokers of pair.c
+  if(kind STREQUAL component)
+    file(GLOB support CONFIGURE_DEPENDS tests/support/*.c)
+    list(FILTER support EXCLUDE REGEX "tsan_threads")
+  endif()
   foreach(source ${sources})
     get_filename_component(name ${source} NAME_WE)
     add_executable(${name} ${source} ${support})
