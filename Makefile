@@ -7,7 +7,7 @@ JOBS   ?= 2
 # ctest's results as a file, e.g. for .ci/run (JUnit XML).
 JUNIT  ?=
 
-CONFIGURE = cmake -G Ninja -S . -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
+CONFIGURE = cmake -G Ninja -S .
 CTEST     = ctest --output-on-failure --no-tests=error -j $(JOBS) $(if $(JUNIT),--output-junit $(abspath $(JUNIT)))
 
 .DEFAULT_GOAL := all
