@@ -182,4 +182,7 @@ struct duet_missing { /* ids of one window that a log lacks and the ledger does 
 dt_status duet_missing_find(const struct duet_tally *tally, struct duet_missing **out,
                             size_t *count);
 
+/* The minute that a window is: "2013-01-01T09:15Z". */
+void duet_window_text(char out[18], uint32_t window);
+
 #endif

@@ -5,6 +5,15 @@
 #include "base/status.h"
 #include "model/report.h"
 
+void duet_window_text(char out[18], uint32_t window)
+{
+    char day[11];
+    uint32_t days = window / 1440;
+
+    duet_day_text(day, days > UINT16_MAX ? UINT16_MAX : (uint16_t)days);
+    snprintf(out, 18, "%sT%02u:%02uZ", day, window % 1440 / 60, window % 60);
+}
+
 void duet_report_init(struct duet_report *report)
 {
     memset(report, 0, sizeof(*report));
