@@ -107,7 +107,8 @@ void mockmq_delay(struct mockmq *mock, int64_t delay_ms);
 void mockmq_cut(struct mockmq *mock);
 
 /* Closes all connections and comes back at once, on the same ports. The last `lose` messages of
- * each queue are gone: their offsets will be used again. 0: nothing is lost, members excepted. */
+ * each queue are gone: their offsets will be used again. 0: no message is. Members are forgotten,
+ * committed offsets are not. While it is down it stays down. */
 void mockmq_restart(struct mockmq *mock, int64_t lose);
 
 /* Closes all connections and listens no more: connecting is refused until mockmq_up(). Data
