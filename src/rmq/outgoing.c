@@ -1,0 +1,182 @@
+#include "rmq/outgoing.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "rmq/codes.h"
+
+static const char uniq_key[] = "UNIQ_KEY";
+
+/* What is known of a message before it is written. */
+struct plan {
+    size_t keys_size, tags_size;
+    size_t properties_size; /* the caller's */
+    size_t own_id_size;     /* of a UNIQ_KEY among them; 0: none */
+    bool alone;
+};
+
+static bool is_clean(const char *text, size_t size)
+{
+    return memchr(text, 1, size) == NULL && memchr(text, 2, size) == NULL;
+}
+
+/* Name and value with their two ends. */
+static dt_status add(struct plan *plan, const char *name, size_t name_size,
+                     const char *value, size_t value_size)
+{
+    if (name_size == 0 || value_size == 0)
+        return dt_error_set(DT_EINVAL, "property '%.64s' has no name or no value", name);
+    if (!is_clean(name, name_size) || !is_clean(value, value_size))
+        return dt_error_set(DT_EINVAL, "property '%.64s' has a byte 1 or 2 in it", name);
+    plan->properties_size += name_size + value_size + 2;
+    return DT_OK;
+}
+
+/* Delayed messages are not for batches. */
+static bool is_delay(const char *name)
+{
+    return strcmp(name, "DELAY") == 0 || strncmp(name, "TIMER_", 6) == 0;
+}
+
+static dt_status add_property(struct plan *plan, const rmq_property *property)
+{
+    size_t name_size, value_size;
+
+    if (property->name == NULL || property->value == NULL)
+        return dt_error_set(DT_EINVAL, "a property without name or value");
+    name_size = strlen(property->name);
+    value_size = strlen(property->value);
+    if ((property->name[0] == 'D' || property->name[0] == 'T') && is_delay(property->name))
+        plan->alone = true;
+    if (property->name[0] == 'U' && strcmp(property->name, uniq_key) == 0) {
+        if (plan->own_id_size > 0 ||
+            value_size >= sizeof(((rmq_receipt *)NULL)->message_id))
+            return dt_error_set(DT_EINVAL, "a second UNIQ_KEY, or one that is too long");
+        plan->own_id_size = value_size;
+    }
+    return add(plan, property->name, name_size, property->value, value_size);
+}
+
+static dt_status check(const rmq_message *message, struct plan *plan)
+{
+    dt_status status = DT_OK;
+
+    memset(plan, 0, sizeof(*plan));
+    if (message->body == NULL || message->body_size == 0)
+        return dt_error_set(DT_EINVAL, "brokers refuse a message with an empty body");
+    if (message->body_size > RMQ_BODY_SIZE_MAX)
+        return dt_error_set(DT_ETOOBIG, "the body has %zu bytes, over %d",
+                            message->body_size, RMQ_BODY_SIZE_MAX);
+    if (message->property_count > 0 && message->properties == NULL)
+        return dt_error_set(DT_EINVAL, "no properties, but a number of them");
+    plan->keys_size = message->keys == NULL ? 0 : strlen(message->keys);
+    plan->tags_size = message->tags == NULL ? 0 : strlen(message->tags);
+    if (plan->keys_size > 0)
+        status = add(plan, "KEYS", 4, message->keys, plan->keys_size);
+    if (status == DT_OK && plan->tags_size > 0)
+        status = add(plan, "TAGS", 4, message->tags, plan->tags_size);
+    for (size_t i = 0; status == DT_OK && i < message->property_count; i++)
+        status = add_property(plan, &message->properties[i]);
+    if (status == DT_OK && plan->properties_size > RMQ_OUTGOING_PROPERTIES_MAX)
+        status = dt_error_set(DT_ETOOBIG, "the properties have %zu bytes, over %d",
+                              plan->properties_size, RMQ_OUTGOING_PROPERTIES_MAX);
+    return status;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+static uint8_t *put_u32(uint8_t *to, uint32_t value)
+{
+    to[0] = (uint8_t)(value >> 24);
+    to[1] = (uint8_t)(value >> 16);
+    to[2] = (uint8_t)(value >> 8);
+    to[3] = (uint8_t)value;
+    return to + 4;
+}
+
+static uint8_t *put_bytes(uint8_t *to, const void *data, size_t size)
+{
+    memcpy(to, data, size);
+    return to + size;
+}
+
+static uint8_t *put_property(uint8_t *to, const char *name, size_t name_size,
+                             const char *value, size_t value_size)
+{
+    to = put_bytes(to, name, name_size);
+    *to++ = 1;
+    to = put_bytes(to, value, value_size);
+    *to++ = 2;
+    return to;
+}
+
+static void write_item(struct rmq_outgoing *out, const rmq_message *message,
+                       const struct plan *plan)
+{
+    uint8_t *to = out->item;
+
+    to = put_u32(to, out->item_size);
+    to = put_u32(to, 0); /* magic */
+    to = put_u32(to, 0); /* CRC: the broker computes it */
+    to = put_u32(to, (uint32_t)message->flag);
+    to = put_u32(to, out->body_size);
+    to = put_bytes(to, message->body, message->body_size);
+    *to++ = (uint8_t)(out->properties_size >> 8);
+    *to++ = (uint8_t)out->properties_size;
+    if (!out->own_id) {
+        to = put_bytes(to, uniq_key, sizeof(uniq_key) - 1);
+        *to++ = 1;
+        out->id_at = (uint32_t)(to - out->item);
+        memset(to, '0',
+               out->id_size); /* filled in when the message has its place in line */
+        to += out->id_size;
+        *to++ = 2;
+    }
+    if (plan->keys_size > 0)
+        to = put_property(to, "KEYS", 4, message->keys, plan->keys_size);
+    if (plan->tags_size > 0)
+        to = put_property(to, "TAGS", 4, message->tags, plan->tags_size);
+    for (size_t i = 0; i < message->property_count; i++) {
+        const rmq_property *property = &message->properties[i];
+        size_t name_size = strlen(property->name);
+
+        if (out->own_id && property->name[0] == 'U' &&
+            strcmp(property->name, uniq_key) == 0)
+            out->id_at = (uint32_t)(to - out->item) + (uint32_t)name_size + 1;
+        to = put_property(to, property->name, name_size, property->value,
+                          strlen(property->value));
+    }
+}
+
+dt_status rmq_outgoing_new(const rmq_message *message, size_t id_size,
+                           struct rmq_outgoing **out)
+{
+    struct rmq_outgoing *outgoing;
+    struct plan plan;
+    size_t properties_size, item_size;
+    dt_status status = check(message, &plan);
+
+    *out = NULL;
+    if (status != DT_OK)
+        return status;
+    properties_size = plan.properties_size;
+    if (plan.own_id_size == 0)
+        properties_size += sizeof(uniq_key) - 1 + id_size + 2;
+    item_size = 22 + message->body_size + properties_size;
+    outgoing = malloc(sizeof(*outgoing) + item_size);
+    if (outgoing == NULL)
+        return dt_error_set(DT_ENOMEM, "no memory for a message");
+    memset(outgoing, 0, sizeof(*outgoing));
+    outgoing->item_size = (uint32_t)item_size;
+    outgoing->body_size = (uint32_t)message->body_size;
+    outgoing->properties_size = (uint32_t)properties_size;
+    outgoing->own_id = plan.own_id_size > 0;
+    outgoing->id_size = (uint8_t)(outgoing->own_id ? plan.own_id_size : id_size);
+    outgoing->alone = plan.alone || properties_size > RMQ_OUTGOING_ALONE_SIZE;
+    outgoing->flag = message->flag;
+    outgoing->born_ms = dt_clock_wall_ms();
+    write_item(outgoing, message, &plan);
+    *out = outgoing;
+    return DT_OK;
+}

@@ -1,0 +1,42 @@
+/*
+ * send.h - the requests that store messages (310 and 320), their answers, and what these mean.
+ *
+ * Pure.
+ */
+#ifndef RMQ_SEND_H
+#define RMQ_SEND_H
+
+#include "rmq/command.h"
+#include "rmq/outgoing.h"
+
+struct rmq_send {
+    const char *group;
+    const char *topic;
+    const rmq_queue *queue;
+    const struct rmq_outgoing *first; /* `count` of them, by `next`; 1: a single send */
+    size_t count;
+};
+
+/* Appends the frame. */
+void rmq_send_encode(const struct rmq_send *send, int32_t opaque, enum rmq_header_type type,
+                     struct dt_buf *out);
+
+/* What an answer means for the messages of its request. */
+enum rmq_send_verdict {
+    RMQ_SEND_STORED,
+    RMQ_SEND_STORED_LESS_SAFE, /* codes 10, 11, 12 */
+    RMQ_SEND_AGAIN,            /* not now: the same request may be taken later */
+    RMQ_SEND_REFUSED           /* this request never will be */
+};
+enum rmq_send_verdict rmq_send_judge(const struct rmq_command *command);
+
+/* Goes over the receipts of an answer, in the order of the messages. */
+struct rmq_receipts {
+    struct dt_span ids; /* comma-separated */
+    int64_t offset;     /* of the next; -1: the broker did not say */
+};
+void rmq_receipts_start(struct rmq_receipts *receipts, const struct rmq_command *command);
+void rmq_receipts_next(struct rmq_receipts *receipts, const struct rmq_outgoing *message,
+                       rmq_receipt *receipt);
+
+#endif
