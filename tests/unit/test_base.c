@@ -112,7 +112,7 @@ static void json_is_escaped_and_separated(void **state)
 static void a_file_is_replaced_whole(void **state)
 {
     char folder[] = "/tmp/duet-base-XXXXXX";
-    char path[64], deep[64];
+    char path[128], deep[64];
     struct dt_buf buf;
 
     (void)state;
