@@ -112,6 +112,8 @@ DT_API DT_MUST_USE dt_status rmq_offset_max(rmq_client *client, const char *topi
 DT_API DT_MUST_USE dt_status rmq_offset_query(rmq_client *client, const char *group,
                                               const char *topic, const rmq_queue *queue,
                                               int64_t timeout_ms, int64_t *offset);
+/** Sets it (15). DT_ENOTFOUND: the broker has never heard of the group; the first heartbeat or
+ * pull of a member creates it. */
 DT_API DT_MUST_USE dt_status rmq_offset_commit(rmq_client *client, const char *group,
                                                const char *topic, const rmq_queue *queue,
                                                int64_t offset, int64_t timeout_ms);
@@ -271,9 +273,12 @@ typedef struct rmq_batch {
         next_offset; /* read on from here; beyond the last message if the broker skipped */
     int64_t min_offset; /* bounds of the queue as the broker last said; -1 unknown */
     int64_t max_offset;
-    bool
-        moved; /* the offset asked for was outside the queue: reading goes on at next_offset,
-                   which the caller must judge (data lost, or a tail lost) */
+    /* The offset asked for was outside the queue: reading goes on at next_offset, which the
+     * caller must judge (data lost, or a tail lost). */
+    bool moved;
+    /* The connection was lost since the batch before: a broker that came back without its newest
+     * messages uses their offsets again. */
+    bool interrupted;
 } rmq_batch;
 
 DT_API DT_MUST_USE dt_status rmq_consumer_new(rmq_client *client,

@@ -1,0 +1,316 @@
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "rmq/consumer_inside.h"
+#include "rmq/naming.h"
+
+/* ---------------------------------------------------------------- from the pulls */
+
+void rmq_consumer_answered(struct rmq_consumer *consumer)
+{
+    atomic_store(&consumer->silent_since_ms, 0);
+}
+
+void rmq_consumer_unanswered(struct rmq_consumer *consumer, int64_t since_ms)
+{
+    int_least64_t well = 0;
+
+    atomic_compare_exchange_strong(&consumer->silent_since_ms, &well, since_ms);
+}
+
+int64_t rmq_consumer_silent_ms(const rmq_consumer *consumer)
+{
+    int64_t since_ms = atomic_load(&consumer->silent_since_ms);
+    int64_t now_ms = dt_clock_ms();
+
+    return since_ms == 0 || since_ms > now_ms ? 0 : now_ms - since_ms;
+}
+
+void rmq_consumer_take(struct rmq_pull *pull, struct rmq_chunk *chunk)
+{
+    struct rmq_consumer *consumer = pull->consumer;
+    bool tell = false;
+
+    pthread_mutex_lock(&consumer->mutex);
+    if (pull->generation == pull->running && pull->is_assigned) {
+        dt_list_append(&pull->chunks, &chunk->link);
+        pull->buffered += rmq_chunk_memory(chunk);
+        if (dt_list_is_empty(&pull->ready))
+            dt_list_append(&consumer->ready, &pull->ready);
+        tell = consumer->wants_ready;
+        consumer->wants_ready = false;
+        pthread_cond_signal(&consumer->arrived);
+        chunk = NULL;
+    }
+    pthread_mutex_unlock(&consumer->mutex);
+    free(chunk);
+    if (tell && consumer->ready_fn != NULL)
+        consumer->ready_fn(consumer->opaque);
+}
+
+/* ---------------------------------------------------------------- polling */
+
+/* The next chunk, from the queue whose turn it is; NULL: there is none. Lock: mutex held. */
+static struct rmq_chunk *take_chunk(struct rmq_consumer *consumer, struct rmq_pull **from)
+{
+    struct rmq_chunk *chunk;
+    struct rmq_pull *pull;
+
+    if (dt_list_is_empty(&consumer->ready))
+        return NULL;
+    pull = DT_CONTAINER(consumer->ready.next, struct rmq_pull, ready);
+    chunk = DT_CONTAINER(pull->chunks.next, struct rmq_chunk, link);
+    dt_list_remove(&chunk->link);
+    pull->buffered -= rmq_chunk_memory(chunk);
+    dt_list_remove(&pull->ready);
+    if (!dt_list_is_empty(&pull->chunks))
+        dt_list_append(&consumer->ready, &pull->ready);
+    *from = pull;
+    return chunk;
+}
+
+/* The batch could not be made: the chunk is the next again, if it still counts. */
+static void put_back(struct rmq_consumer *consumer, struct rmq_pull *pull,
+                     uint64_t generation, struct rmq_chunk *chunk)
+{
+    pthread_mutex_lock(&consumer->mutex);
+    if (pull->generation == generation && pull->is_assigned) {
+        dt_list_append(pull->chunks.next, &chunk->link); /* before the first */
+        pull->buffered += rmq_chunk_memory(chunk);
+        if (dt_list_is_empty(&pull->ready))
+            dt_list_append(&consumer->ready, &pull->ready);
+        chunk = NULL;
+    }
+    pthread_mutex_unlock(&consumer->mutex);
+    free(chunk);
+}
+
+dt_status rmq_consumer_poll(rmq_consumer *consumer, int64_t timeout_ms, rmq_batch **out)
+{
+    struct rmq_chunk *chunk;
+    struct rmq_pull *pull = NULL;
+    uint64_t generation = 0;
+    bool post = false, is_over = timeout_ms <= 0;
+    int64_t deadline_ms = is_over ? 0 : rmq_deadline_ms(timeout_ms);
+    dt_status status = DT_OK;
+
+    if (consumer == NULL || out == NULL)
+        return dt_error_set(DT_EINVAL, "no consumer, or no place for the batch");
+    *out = NULL;
+    if (!is_over && dt_loop_is_here(consumer->client->loop))
+        return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
+    pthread_mutex_lock(&consumer->mutex);
+    while ((chunk = take_chunk(consumer, &pull)) == NULL) {
+        consumer->wants_ready = true;
+        if (is_over || consumer->is_closed)
+            break;
+        is_over = !dt_cond_wait(&consumer->arrived, &consumer->mutex, deadline_ms);
+    }
+    if (chunk != NULL) {
+        generation = pull->generation;
+        if (pull->wants_room && pull->buffered < consumer->queue_memory_max)
+            post = rmq_pull_wake(pull);
+    } else {
+        status = consumer->is_closed ? DT_ECLOSED : DT_ETIMEDOUT;
+    }
+    pthread_mutex_unlock(&consumer->mutex);
+    if (post)
+        dt_loop_post(consumer->client->loop, &pull->op);
+    if (chunk == NULL)
+        return dt_error_set(status, status == DT_ECLOSED ? "the consumer is being closed"
+                                                         : "nothing to read yet");
+    status = rmq_batch_make(chunk, &pull->queue, consumer->client->frame_size_max, out);
+    if (status != DT_OK)
+        put_back(consumer, pull, generation, chunk);
+    return status;
+}
+
+/* ---------------------------------------------------------------- assigning */
+
+static struct rmq_pull *find_pull(struct rmq_consumer *consumer, const rmq_queue *queue)
+{
+    struct rmq_pull *pull = consumer->pulls;
+
+    while (pull != NULL && (pull->queue.queue_id != queue->queue_id ||
+                            strcmp(pull->queue.broker_name, queue->broker_name) != 0))
+        pull = pull->next;
+    return pull;
+}
+
+/* Begins a new generation. Lock: mutex held; true: post pull->op. */
+static bool restart(struct rmq_pull *pull, bool is_assigned, int64_t offset)
+{
+    while (!dt_list_is_empty(&pull->chunks)) {
+        struct rmq_chunk *chunk = DT_CONTAINER(pull->chunks.next, struct rmq_chunk, link);
+
+        dt_list_remove(&chunk->link);
+        free(chunk);
+    }
+    dt_list_remove(&pull->ready);
+    pull->buffered = 0;
+    pull->generation++;
+    pull->is_assigned = is_assigned;
+    pull->start_offset = offset;
+    return rmq_pull_wake(pull);
+}
+
+dt_status rmq_consumer_assign(rmq_consumer *consumer, const rmq_queue *queue,
+                              int64_t offset)
+{
+    struct rmq_pull *pull;
+    dt_status status = DT_OK;
+    bool post = false;
+
+    if (consumer == NULL || queue == NULL || offset < 0)
+        return dt_error_set(DT_EINVAL, "no consumer, no queue or a negative offset");
+    if (queue->broker_name[0] == 0 || queue->queue_id < 0 ||
+        memchr(queue->broker_name, 0, sizeof(queue->broker_name)) == NULL)
+        return dt_error_set(DT_EINVAL, "not a queue as rmq_topic_read_queues() gives them");
+    pthread_mutex_lock(&consumer->mutex);
+    pull = find_pull(consumer, queue);
+    if (pull == NULL) {
+        status = rmq_pull_new(consumer, queue, &pull);
+        if (status == DT_OK) {
+            pull->next = consumer->pulls;
+            consumer->pulls = pull;
+        }
+    }
+    if (pull != NULL)
+        post = restart(pull, true, offset);
+    pthread_mutex_unlock(&consumer->mutex);
+    if (post)
+        dt_loop_post(consumer->client->loop, &pull->op);
+    return status;
+}
+
+void rmq_consumer_unassign(rmq_consumer *consumer, const rmq_queue *queue)
+{
+    struct rmq_pull *pull, *other;
+    bool post = false, is_idle = true;
+
+    if (consumer == NULL || queue == NULL)
+        return;
+    pthread_mutex_lock(&consumer->mutex);
+    pull = find_pull(consumer, queue);
+    if (pull != NULL && pull->is_assigned)
+        post = restart(pull, false, 0);
+    for (other = consumer->pulls; other != NULL; other = other->next)
+        is_idle &= !other->is_assigned;
+    pthread_mutex_unlock(&consumer->mutex);
+    if (is_idle)
+        rmq_consumer_answered(consumer); /* nobody is waited for */
+    if (post)
+        dt_loop_post(consumer->client->loop, &pull->op);
+}
+
+/* ---------------------------------------------------------------- life */
+
+static void join_on_loop(void *context)
+{
+    struct rmq_consumer *consumer = context;
+
+    rmq_heartbeat_join(consumer->client, &consumer->member);
+}
+
+static dt_status check_settings(const rmq_consumer_config *config)
+{
+    dt_status status = rmq_topic_name_check(config->topic);
+
+    if (status == DT_OK)
+        status = rmq_group_name_check(config->group);
+    if (status == DT_OK && (config->pull_count < 0 || config->suspend_ms < 0))
+        status = dt_error_set(DT_EINVAL, "pull_count or suspend_ms is negative");
+    return status;
+}
+
+dt_status rmq_consumer_new(rmq_client *client, const rmq_consumer_config *config,
+                           rmq_consumer **out)
+{
+    struct rmq_consumer *consumer;
+    dt_status status;
+
+    if (client == NULL || config == NULL || out == NULL)
+        return dt_error_set(DT_EINVAL, "no client, settings or place for the consumer");
+    *out = NULL;
+    status = check_settings(config);
+    if (status != DT_OK)
+        return status;
+    consumer = calloc(1, sizeof(*consumer));
+    if (consumer == NULL)
+        return dt_error_set(DT_ENOMEM, "no memory for a consumer");
+    consumer->client = client;
+    consumer->queue_memory_max =
+        config->queue_memory_max == 0 ? 4u << 20 : config->queue_memory_max;
+    consumer->pull_count = config->pull_count == 0 ? 32 : config->pull_count;
+    consumer->suspend_ms = config->suspend_ms == 0 ? 15000 : config->suspend_ms;
+    consumer->ready_fn = config->ready;
+    consumer->opaque = config->opaque;
+    consumer->is_member = config->member;
+    consumer->wants_ready = true;
+    strcpy(consumer->topic, config->topic);
+    strcpy(consumer->group, config->group);
+    consumer->member.group = consumer->group;
+    consumer->member.topic = consumer->topic;
+    dt_list_init(&consumer->member.link);
+    dt_list_init(&consumer->ready);
+    pthread_mutex_init(&consumer->mutex, NULL);
+    dt_cond_init(&consumer->arrived);
+    dt_event_init(&consumer->finished);
+    if (config->member)
+        status = rmq_client_run(client, join_on_loop, consumer);
+    if (status != DT_OK) {
+        dt_event_fini(&consumer->finished);
+        pthread_cond_destroy(&consumer->arrived);
+        pthread_mutex_destroy(&consumer->mutex);
+        free(consumer);
+        return status;
+    }
+    *out = consumer;
+    return DT_OK;
+}
+
+static void on_left(void *context)
+{
+    struct rmq_consumer *consumer = context;
+
+    dt_event_set(&consumer->finished);
+}
+
+static void close_on_loop(void *context)
+{
+    struct rmq_consumer *consumer = context;
+
+    for (struct rmq_pull *pull = consumer->pulls; pull != NULL; pull = pull->next)
+        rmq_pull_leave_loop(pull);
+    if (consumer->route_topic != NULL)
+        consumer->route_topic->users--;
+    consumer->route_topic = NULL;
+    if (consumer->is_member)
+        rmq_heartbeat_leave(consumer->client, &consumer->member, on_left, consumer);
+    else
+        on_left(consumer);
+}
+
+void rmq_consumer_free(rmq_consumer *consumer)
+{
+    struct rmq_pull *pull, *next;
+
+    if (consumer == NULL || dt_loop_is_here(consumer->client->loop))
+        return;
+    pthread_mutex_lock(&consumer->mutex);
+    consumer->is_closed = true;
+    pthread_cond_broadcast(&consumer->arrived);
+    pthread_mutex_unlock(&consumer->mutex);
+    if (rmq_client_run(consumer->client, close_on_loop, consumer) != DT_OK)
+        return;
+    dt_event_wait(&consumer->finished, INT64_MAX);
+    for (pull = consumer->pulls; pull != NULL; pull = next) {
+        next = pull->next;
+        rmq_pull_free(pull);
+    }
+    dt_event_fini(&consumer->finished);
+    pthread_cond_destroy(&consumer->arrived);
+    pthread_mutex_destroy(&consumer->mutex);
+    free(consumer);
+}
