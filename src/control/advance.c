@@ -25,6 +25,7 @@ struct advancing {
     struct duet_snapshot *snapshot;
     struct duet_plan *next; /* what the plan is to become */
     bool moves, switches;   /* some route gets another step or wish; to RocketMQ */
+    bool judges_counts;     /* some selected route is far enough for that gate */
 };
 
 /* ---- what is to be ---- */
@@ -138,8 +139,9 @@ static dt_status judge_all(struct advancing *advancing)
     duet_snapshot_free(advancing->snapshot);
     duet_plan_free(advancing->next);
     advancing->next = NULL;
-    status = duet_snapshot_take(advancing->store, advancing->counter, COUNT_MS,
-                                &advancing->snapshot);
+    status = duet_snapshot_take(advancing->store,
+                                advancing->judges_counts ? advancing->counter : NULL,
+                                COUNT_MS, &advancing->snapshot);
     if (status != DT_OK)
         return status;
     plan = advancing->snapshot->plan;
@@ -266,6 +268,10 @@ static dt_status complete_earlier(struct advancing *advancing)
     if (status != DT_OK)
         return status;
     status = duet_selection_check(plan, change);
+    for (size_t r = 0; r < plan->route_count; r++)
+        if (duet_selects_route(change, &plan->routes[r]) &&
+            plan->routes[r].step >= DUET_STEP_DUAL_READ)
+            advancing->judges_counts = true;
     if (status == DT_OK && !change->dry_run)
         status = duet_wait(advancing->store, plan, change, DUET_WAIT_ALL,
                            change->force ? 0 : change->wait_ms);
@@ -279,8 +285,11 @@ dt_status duet_advance(struct duet_store *store, struct duet_log_count *counter,
                        const struct duet_gate_limits *limits,
                        const struct duet_change *change, struct duet_change_result *result)
 {
-    struct advancing advancing = {store, counter, limits, change, result,
-                                  NULL,  NULL,    false,  false};
+    struct advancing advancing = {.store = store,
+                                  .counter = counter,
+                                  .limits = limits,
+                                  .change = change,
+                                  .result = result};
     dt_status status;
 
     memset(result, 0, sizeof(*result));
