@@ -3,6 +3,7 @@
  */
 #include "base/json_writer.h"
 #include "mockmq/mock.h"
+#include "rmq/json.h"
 
 static bool is_system_topic(const struct mockmq *mock, struct dt_span name)
 {
@@ -37,8 +38,8 @@ void mock_handle_topic_create(struct mockmq *mock, const struct mock_call *call,
         return;
     if (!mock_topic_is_legal(topic)) {
         mock_reply_fail(reply, RMQ_INVALID_PARAMETER,
-                        "The specified topic is blank, too long or contains illegal "
-                        "characters, allowing only ^[%%|a-zA-Z0-9_-]+$");
+                        "The specified topic contains illegal characters, allowing only "
+                        "^[%%|a-zA-Z0-9_-]+$, or is too long.");
     } else if (is_system_topic(mock, topic)) {
         mock_reply_fail(reply, RMQ_INVALID_PARAMETER,
                         "The topic[%.*s] is conflict with system topic.", (int)topic.size,
@@ -57,9 +58,14 @@ void mock_handle_topic_create(struct mockmq *mock, const struct mock_call *call,
 void mock_handle_group_create(struct mockmq *mock, const struct mock_call *call,
                               struct mock_reply *reply)
 {
-    (void)mock; /* every group is there */
-    (void)call;
-    (void)reply;
+    struct rmq_json root;
+    char name[MOCK_NAME_SIZE];
+
+    if (rmq_json_parse(call->body, &root) &&
+        rmq_json_copy(rmq_json_get(root, "groupName"), name, sizeof(name)))
+        mock_group_add(mock, dt_span_str(name));
+    else
+        mock_reply_fail(reply, RMQ_SYSTEM_ERROR, "java.lang.NullPointerException: null");
 }
 
 static struct mock_topic *topic_of(struct mockmq *mock, const struct mock_call *call,

@@ -1,5 +1,5 @@
 /*
- * group.c - members of consumer groups: heartbeats, leaving, and telling the others.
+ * group.c - consumer groups and their members: heartbeats, leaving, telling the others.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,26 @@
 #include "base/json_writer.h"
 #include "mockmq/mock.h"
 #include "rmq/json.h"
+
+bool mock_group_is_known(const struct mockmq *mock, struct dt_span name)
+{
+    for (size_t i = 0; i < mock->group_count; i++)
+        if (dt_span_equal_str(name, mock->groups[i].name))
+            return true;
+    return false;
+}
+
+void mock_group_add(struct mockmq *mock, struct dt_span name)
+{
+    struct mock_group *group;
+
+    if (name.size == 0 || name.size >= MOCK_NAME_SIZE || mock_group_is_known(mock, name))
+        return;
+    group = mock_table_add((void **)&mock->groups, &mock->group_count,
+                           &mock->group_capacity, sizeof(*group));
+    if (group != NULL)
+        memcpy(group->name, name.data, name.size);
+}
 
 struct mock_member *mock_member_find(struct mockmq *mock, struct dt_span group,
                                      struct dt_span client_id)
@@ -153,6 +173,7 @@ static void heartbeat_of_group(struct mockmq *mock, const struct mock_call *call
     if (!rmq_json_copy(rmq_json_get(data, "groupName"), group, sizeof(group)) ||
         group[0] == 0)
         return;
+    mock_group_add(mock, dt_span_str(group));
     create_retry_topic(mock, group);
     while (rmq_json_next(&iter, NULL, &subscription))
         subscribe(mock, group, subscription);

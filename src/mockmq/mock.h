@@ -182,6 +182,11 @@ struct mock_subscription {
     char *expression; /* "*" or "TagA || TagB" */
 };
 
+/* A consumer group that the broker knows, which it does from its first pull or heartbeat on. */
+struct mock_group {
+    char name[MOCK_NAME_SIZE];
+};
+
 struct mock_committed {
     char group[MOCK_NAME_SIZE];
     char topic[MOCK_NAME_SIZE];
@@ -214,6 +219,8 @@ void *mock_table_add(void **table, size_t *count, size_t *capacity, size_t item_
 
 struct mock_member *mock_member_find(struct mockmq *mock, struct dt_span group,
                                      struct dt_span client_id);
+void mock_group_add(struct mockmq *mock, struct dt_span name);
+bool mock_group_is_known(const struct mockmq *mock, struct dt_span name);
 void mock_members_leave(struct mockmq *mock, uint64_t conn_id);
 const char *mock_subscription_of(struct mockmq *mock, struct dt_span group,
                                  struct dt_span topic);
@@ -279,6 +286,8 @@ struct mockmq {
     struct rmq_uniq_key uniq_key;
     int32_t opaque; /* of the broker's own requests */
 
+    struct mock_group *groups;
+    size_t group_count, group_capacity;
     struct mock_member *members;
     size_t member_count, member_capacity;
     struct mock_subscription *subscriptions;

@@ -127,6 +127,7 @@ static void free_tables(struct mockmq *mock)
     for (size_t i = 0; i < mock->subscription_count; i++)
         free(mock->subscriptions[i].expression);
     free(mock->subscriptions);
+    free(mock->groups);
     free(mock->members);
     free(mock->committed);
     free(mock->withholds);

@@ -54,6 +54,9 @@ void mock_handle_offset_query(struct mockmq *mock, const struct mock_call *call,
         mock_reply_fail(reply, RMQ_QUERY_NOT_FOUND,
                         "Not found, do not set to zero, maybe this "
                         "group boot first");
+    else if (mock_topic_find(mock, topic) == NULL)
+        mock_reply_fail(reply, RMQ_QUERY_NOT_FOUND,
+                        "Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first");
     else
         mock_reply_int(reply, "offset", 0); /* nothing ever left the queue's memory */
 }
@@ -70,6 +73,12 @@ void mock_handle_offset_update(struct mockmq *mock, const struct mock_call *call
         !mock_call_i32(call, reply, "queueId", &queue_id) ||
         !mock_call_i64(call, reply, "commitOffset", &offset))
         return;
+    if (!mock_group_is_known(mock, group)) {
+        mock_reply_fail(reply, RMQ_SUBSCRIPTION_GROUP_NOT_EXIST, "Group %.*s not exist!",
+                        (int)(group.size < 255 ? group.size : 255),
+                        (const char *)group.data);
+        return;
+    }
     if (mock_topic_find(mock, topic) == NULL) {
         mock_reply_fail(reply, RMQ_TOPIC_NOT_EXIST, "Topic %.*s not exist!",
                         (int)(topic.size < 128 ? topic.size : 128),
@@ -128,7 +137,7 @@ static size_t stored_before(const struct mock_queue *queue, int64_t wall_ms)
 }
 
 /* LOWER: the first message stored at that time or later, the end if there is none. UPPER: the
- * last stored at that time or earlier, as far as one is later; else the end. */
+ * last stored at that time or earlier, the first if there is none. */
 void mock_handle_offset_search(struct mockmq *mock, const struct mock_call *call,
                                struct mock_reply *reply)
 {
@@ -143,7 +152,7 @@ void mock_handle_offset_search(struct mockmq *mock, const struct mock_call *call
     if (queue != NULL && rmq_command_str(call->command, "boundaryType", &boundary) &&
         (dt_span_equal_str(boundary, "UPPER") || dt_span_equal_str(boundary, "upper"))) {
         found = wall_ms == INT64_MAX ? queue->count : stored_before(queue, wall_ms + 1);
-        if (found > 0 && found < queue->count)
+        if (found > 0)
             found--;
     } else if (queue != NULL) {
         found = stored_before(queue, wall_ms);

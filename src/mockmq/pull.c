@@ -14,20 +14,6 @@
 /* So many messages it looks at when most do not match. */
 #define SCAN_MAX 800
 
-static const char *remark_of(int32_t code)
-{
-    switch (code) {
-    case RMQ_SUCCESS:
-        return "FOUND";
-    case RMQ_PULL_RETRY_IMMEDIATELY:
-        return "NO_MATCHED_MESSAGE";
-    case RMQ_PULL_OFFSET_MOVED:
-        return "OFFSET_OVERFLOW_BADLY";
-    default:
-        return "OFFSET_OVERFLOW_ONE";
-    }
-}
-
 /* ---------------------------------------------------------------- tags */
 
 static struct dt_span trim(struct dt_span text)
@@ -101,21 +87,26 @@ static void read_queue(const struct mock_queue *queue, int64_t offset, int32_t c
 {
     int64_t max = (int64_t)queue->count, next = offset;
     int32_t code = RMQ_PULL_NOT_FOUND;
+    const char *remark = "OFFSET_OVERFLOW_ONE";
 
     if (max == 0) {
+        remark = "NO_MESSAGE_IN_QUEUE";
         code = offset == 0 ? RMQ_PULL_NOT_FOUND : RMQ_PULL_OFFSET_MOVED;
         next = 0;
     } else if (offset < 0) {
+        remark = "OFFSET_TOO_SMALL";
         code = RMQ_PULL_OFFSET_MOVED;
         next = 0;
     } else if (offset > max) {
+        remark = "OFFSET_OVERFLOW_BADLY";
         code = RMQ_PULL_OFFSET_MOVED;
         next = max;
     } else if (offset < max) {
         next = collect(queue, offset, count_max, expression, &reply->body);
         code = reply->body.size > 0 ? RMQ_SUCCESS : RMQ_PULL_RETRY_IMMEDIATELY;
+        remark = code == RMQ_SUCCESS ? "FOUND" : "NO_MATCHED_MESSAGE";
     }
-    mock_reply_fail(reply, code, "%s", remark_of(code));
+    mock_reply_fail(reply, code, "%s", remark);
     mock_reply_int(reply, "suggestWhichBrokerId", 0);
     mock_reply_int(reply, "nextBeginOffset", next);
     mock_reply_int(reply, "minOffset", 0);
@@ -318,6 +309,7 @@ void mock_handle_pull(struct mockmq *mock, const struct mock_call *call,
 
     if (!parse_header(call, reply, &header))
         return;
+    mock_group_add(mock, header.group);
     queue = queue_of(mock, &header, reply);
     if (queue == NULL)
         return;

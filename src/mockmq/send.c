@@ -182,7 +182,7 @@ static struct rmq_stored stored_of(const struct mockmq *mock, const struct mock_
     return stored;
 }
 
-/* A message's own properties, which may lack their end, and what 5.x puts behind them. */
+/* A message's own properties (a real broker shuffles those of a single message), which may lack their end, and what 5.x puts behind them. */
 static void put_properties(const struct mockmq *mock, struct dt_buf *out,
                            struct dt_span own)
 {
@@ -364,5 +364,7 @@ void mock_handle_send(struct mockmq *mock, const struct mock_call *call,
         send_batch(mock, call, &header, queue, reply);
     else
         send_single(mock, call, &header, queue, reply);
+    if (reply->code == RMQ_SYSTEM_ERROR)
+        reply->field_count = 0; /* an exception goes out without them */
     mock_pulls_wake(mock, queue);
 }
