@@ -83,7 +83,8 @@ dt_status duet_sink_undo(struct duet_sink *sink);
 /* One statement of the handler, with $1 ... $count bound by number. Only inside a transaction.
  * DT_EINVAL: the SQL or the number of values is wrong, a constraint does not hold, or it touches
  * a table starting duet_ or the transaction itself; DT_EEXIST: the key is there already. Both
- * leave the transaction as it was before the statement. `row` may call both again. */
+ * leave the transaction as it was before the statement. `row` may call both again, but must not
+ * write the table that is being read: SQLite may then come to the same row again. */
 dt_status duet_sink_exec(struct duet_sink *sink, const char *sql, const duet_value *values,
                          size_t count, int64_t *changed);
 dt_status duet_sink_query(struct duet_sink *sink, const char *sql, const duet_value *values,

@@ -45,9 +45,10 @@ static int on_busy(void *context, int tries)
     return 1;
 }
 
-static void start_waiting(struct duet_sql *sql)
+void duet_sql_start(struct duet_sql *sql)
 {
     sql->give_up_ms = dt_clock_ms() + sql->busy_ms;
+    errno = 0;
 }
 
 /* ---- errors ---- */
@@ -58,10 +59,19 @@ static bool is_full(int error_number)
     return error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
 }
 
+/* What the system said. SQLite keeps it for a statement that fails while it runs, but not for
+ * one that fails in its commit; then it still stands in errno, which duet_sql_start() cleared. */
+static int system_error(const struct duet_sql *sql, int left)
+{
+    int kept = sql->db != NULL ? sqlite3_system_errno(sql->db) : 0;
+
+    return kept != 0 ? kept : left;
+}
+
 dt_status duet_sql_status(struct duet_sql *sql, int result)
 {
+    int error_number = system_error(sql, errno);
     const char *text = sql->db != NULL ? sqlite3_errmsg(sql->db) : sqlite3_errstr(result);
-    int error_number = sql->db != NULL ? sqlite3_system_errno(sql->db) : 0;
     int primary = result & 0xff;
     char reason[128];
 
@@ -129,7 +139,7 @@ static dt_status start(struct duet_sql *sql, const char *path)
     sql->busy_ms = DUET_SQL_BUSY_MS;
     dt_random_bytes(&sql->random, sizeof(sql->random));
     sql->random |= 1;
-    start_waiting(sql);
+    duet_sql_start(sql);
     sql->path = strdup(path);
     if (sql->path == NULL)
         return dt_error_set(DT_ENOMEM, "%s: no memory", path);
@@ -185,7 +195,7 @@ dt_status duet_sql_open_memory(struct duet_sql *sql)
  * handler then: two processes that create a store at once meet here. */
 static dt_status make_wal(struct duet_sql *sql)
 {
-    start_waiting(sql);
+    duet_sql_start(sql);
     for (;;) {
         sqlite3_stmt *statement = NULL;
         int result =
@@ -307,7 +317,7 @@ dt_status duet_sql_begin(struct duet_sql *sql)
     bool in_turn;
     int result;
 
-    start_waiting(sql);
+    duet_sql_start(sql);
     in_turn = turn_enter(sql);
     result = begin_immediate(sql);
     if (in_turn)
@@ -321,6 +331,7 @@ dt_status duet_sql_commit(struct duet_sql *sql)
 
     if (sqlite3_get_autocommit(sql->db))
         return dt_error_set(DT_EIO, "%s: the transaction has been rolled back", sql->path);
+    errno = 0;
     result = sqlite3_exec(sql->db, "COMMIT", NULL, NULL, NULL);
     if (result != SQLITE_OK) {
         dt_status status = duet_sql_status(sql, result);
@@ -364,7 +375,7 @@ dt_status duet_sql_read(struct duet_sql *sql, duet_sql_work work, void *context)
 {
     dt_status status;
 
-    start_waiting(sql);
+    duet_sql_start(sql);
     status = duet_sql_status(sql, sqlite3_exec(sql->db, "BEGIN", NULL, NULL, NULL));
     if (status == DT_OK)
         status = work(sql, context);

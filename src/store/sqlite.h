@@ -46,6 +46,9 @@ dt_status duet_sql_adopt(struct duet_sql *sql);
 dt_status duet_sql_open_memory(struct duet_sql *sql);
 void duet_sql_close(struct duet_sql *sql); /* also one that is all zeros */
 
+/* Before a call that may wait or write: from now on busy_ms count, and errno is clear. */
+void duet_sql_start(struct duet_sql *sql);
+
 /* The status of a SQLite result, with a sentence that names the file. What a program's own,
  * fixed SQL cannot cause by itself ("no such table") is DT_ECORRUPT. */
 dt_status duet_sql_status(struct duet_sql *sql, int result);

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/status.h"
 #include "store/sqlite.h"
 
@@ -66,10 +65,10 @@ static int bind_all(sqlite3_stmt *statement, const duet_value *values, size_t co
 }
 
 /* Outside a transaction each statement waits for itself. */
-static void start_waiting(struct duet_sql *sql)
+static void start_alone(struct duet_sql *sql)
 {
     if (sqlite3_get_autocommit(sql->db))
-        sql->give_up_ms = dt_clock_ms() + sql->busy_ms;
+        duet_sql_start(sql);
 }
 
 dt_status duet_sql_run(struct duet_sql *sql, const char *text, const duet_value *values,
@@ -81,7 +80,7 @@ dt_status duet_sql_run(struct duet_sql *sql, const char *text, const duet_value 
 
     if (status != DT_OK)
         return status;
-    start_waiting(sql);
+    start_alone(sql);
     result = bind_all(statement, values, count);
     if (result == SQLITE_OK) {
         do
@@ -100,7 +99,7 @@ dt_status duet_sql_run(struct duet_sql *sql, const char *text, const duet_value 
 
 dt_status duet_sql_script(struct duet_sql *sql, const char *text)
 {
-    start_waiting(sql);
+    start_alone(sql);
     return duet_sql_status(sql, sqlite3_exec(sql->db, text, NULL, NULL, NULL));
 }
 
@@ -111,14 +110,14 @@ void duet_sql_select(struct duet_sql *sql, struct duet_rows *rows, const char *t
     rows->status = prepared(sql, text, &rows->statement);
     if (rows->status != DT_OK)
         return;
-    start_waiting(sql);
+    start_alone(sql);
     rows->status = duet_sql_status(sql, bind_all(rows->statement, values, count));
 }
 
 void duet_sql_select_once(struct duet_sql *sql, struct duet_rows *rows, const char *text)
 {
     rows->sql = sql;
-    start_waiting(sql);
+    start_alone(sql);
     rows->status =
         duet_sql_status(sql, sqlite3_prepare_v2(sql->db, text, -1, &rows->statement, NULL));
 }
