@@ -78,9 +78,24 @@ static void tell(struct rmq_outgoing *message, dt_status status, const char *rea
         message->callback(message->opaque, status, reason, receipt);
 }
 
-static void release(struct rmq_lane *lane, struct rmq_outgoing *message)
+/* Makes room for others. Before the callback runs, which may want that room. */
+static void make_room(struct rmq_lane *lane, const struct rmq_line *line)
+{
+    size_t memory = 0;
+
+    for (const struct rmq_outgoing *message = line->first; message != NULL;
+         message = message->next)
+        memory += rmq_outgoing_memory(message);
+    atomic_fetch_sub(&lane->producer->memory_used, memory);
+}
+
+/* The last of a message: its callback runs, unless it has. */
+static void finish(struct rmq_lane *lane, struct rmq_outgoing *message, dt_status status,
+                   const char *reason)
 {
     atomic_fetch_sub(&lane->producer->memory_used, rmq_outgoing_memory(message));
+    if (!message->ended)
+        tell(message, status, reason, NULL);
     free(message);
 }
 
@@ -93,8 +108,7 @@ static void end_unsent(struct rmq_lane *lane, struct rmq_outgoing *message,
 
     snprintf(reason, sizeof(reason), "%s%s%s", what, lane->trouble[0] == 0 ? "" : ": ",
              lane->trouble);
-    tell(message, message->in_doubt ? DT_EINDOUBT : status, reason, NULL);
-    release(lane, message);
+    finish(lane, message, message->in_doubt ? DT_EINDOUBT : status, reason);
 }
 
 /* Ends what is due; returns the next deadline. Messages in a request under way stay in their
@@ -209,7 +223,7 @@ static void put_back(struct rmq_lane *lane, bool in_doubt, bool alone)
         message->in_doubt |= in_doubt;
         message->alone |= alone;
         if (message->ended)
-            release(lane, message);
+            finish(lane, message, DT_EINDOUBT, "");
         else
             line_append(&again, message);
     }
@@ -224,22 +238,20 @@ static void on_stored(struct rmq_lane *lane, const struct rmq_command *command,
     struct rmq_receipts receipts;
     struct rmq_outgoing *message;
     rmq_receipt receipt;
-    size_t released = 0;
 
     lane->failures = lane->error_count = 0;
     lane->trouble[0] = 0;
     receipt.queue = lane->queue;
     receipt.less_safe = less_safe;
     rmq_receipts_start(&receipts, command);
+    make_room(lane, &lane->flying);
     while ((message = line_take(&lane->flying)) != NULL) {
         rmq_receipts_next(&receipts, message, &receipt);
         if (!message->ended)
             tell(message, DT_OK, "", &receipt);
-        released += rmq_outgoing_memory(message);
         free(message);
     }
     lane->flying_count = 0;
-    atomic_fetch_sub(&lane->producer->memory_used, released);
 }
 
 static void on_refused(struct rmq_lane *lane)
@@ -253,9 +265,7 @@ static void on_refused(struct rmq_lane *lane)
     }
     message = line_take(&lane->flying);
     lane->flying_count = 0;
-    if (!message->ended)
-        tell(message, message->in_doubt ? DT_EINDOUBT : DT_EREFUSED, lane->trouble, NULL);
-    release(lane, message);
+    finish(lane, message, message->in_doubt ? DT_EINDOUBT : DT_EREFUSED, lane->trouble);
     lane->failures = lane->error_count = 0;
     lane->trouble[0] = 0;
 }
