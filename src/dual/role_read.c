@@ -54,15 +54,16 @@ static dt_status count_read(struct duet_role_thread *role, struct duet_cursor *c
 
 /* One call of the handler; its effects stay or are undone as a whole. */
 static dt_status call_handler(struct duet_role_thread *role, struct duet_delivery *delivery,
-                              bool *done)
+                              dt_status *answer, bool *done)
 {
     dt_status status = duet_sink_savepoint(role->sink);
 
     *done = false;
     if (status != DT_OK)
         return status;
-    if (role->application->handler(delivery, role->state) == DT_OK &&
-        delivery->fatal == DT_OK) {
+    dt_error_set(DT_OK, "%s", ""); /* what it says about its failure, nothing older */
+    *answer = role->application->handler(delivery, role->state);
+    if (*answer == DT_OK && delivery->fatal == DT_OK) {
         *done = true;
         return duet_sink_release(role->sink);
     }
@@ -72,12 +73,14 @@ static dt_status call_handler(struct duet_role_thread *role, struct duet_deliver
 }
 
 static dt_status isolate(struct duet_role_thread *role, struct duet_part *part,
-                         enum duet_side side, const struct duet_read_record *record)
+                         enum duet_side side, const struct duet_read_record *record,
+                         dt_status answer)
 {
     char reason[160];
 
-    snprintf(reason, sizeof(reason), "%s: the handler failed %" PRId64 " times: %.80s",
+    snprintf(reason, sizeof(reason), "%s: the handler failed %" PRId64 " times: %s%s%.60s",
              duet_role_name(role->which), role->session->config->handler_tries,
+             dt_status_name(answer), dt_error_text()[0] != '\0' ? ": " : "",
              dt_error_text());
     dt_log_warning("%s %s/%d: message at %s %" PRId64 " is isolated: %s", role->group,
                    part->state.topic, (int)part->state.partition, duet_side_name(side),
@@ -93,7 +96,7 @@ static dt_status process(struct duet_role_thread *role, struct duet_part *part,
     struct duet_cursor *cursor = &part->state.cursor[side];
     struct duet_delivery delivery;
     bool done = false, added;
-    dt_status status;
+    dt_status status, answer = DT_OK;
 
     if (duet_rule(DUET_RULE_PASS_OVER) && is_done(&part->state, &record->stamp.id))
         return DT_OK;
@@ -102,10 +105,10 @@ static dt_status process(struct duet_role_thread *role, struct duet_part *part,
          status == DT_OK && !done && i < role->session->config->handler_tries; i++) {
         duet_delivery_init(&delivery, record, part->state.topic, part->state.partition,
                            role->which, side, role->sink);
-        status = call_handler(role, &delivery, &done);
+        status = call_handler(role, &delivery, &answer, &done);
     }
     if (status == DT_OK && !done)
-        status = isolate(role, part, side, record);
+        status = isolate(role, part, side, record, answer);
     if (status == DT_OK)
         status = duet_idset_add(&part->state.processed, &record->stamp.id,
                                 record->stamp.window, &added);
