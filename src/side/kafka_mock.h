@@ -18,5 +18,7 @@ void duet_kafka_mock_stop(struct duet_kafka_mock *mock);
 const char *duet_kafka_mock_address(const struct duet_kafka_mock *mock); /* host:port */
 dt_status duet_kafka_mock_topic(struct duet_kafka_mock *mock, const char *topic,
                                 int32_t partitions);
+/* Down: connections are cut and refused; what is stored stays. */
+void duet_kafka_mock_set_down(struct duet_kafka_mock *mock, bool down);
 
 #endif

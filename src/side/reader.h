@@ -27,11 +27,14 @@ struct duet_read_record {
 };
 
 enum duet_read_event {
-    DUET_READ_RECORDS,
-    DUET_READ_MOVED, /* the position asked for is outside the log: `begin` and `end` say
-                             what is there; nothing is read until assigned again */
-    DUET_READ_INTERRUPTED /* connection lost and back: positions may have been re-used; for
-                             every assigned partition (partition -1) */
+    DUET_READ_RECORDS, /* or only a `next_position` that went on (count 0) */
+    /* `next_position` was asked for and is outside the log: `begin` and `end` say what is there;
+     * nothing is read until assigned again. */
+    DUET_READ_MOVED,
+    /* The connection was lost: positions may have been used again; for every assigned partition
+     * (partition -1). Told before the first record that came after it, so a reader of a silent
+     * topic may hear of it late. */
+    DUET_READ_INTERRUPTED
 };
 
 struct duet_read_batch {
@@ -46,17 +49,22 @@ struct duet_read_batch {
 
 struct duet_reader_config {
     const struct duet_plan_route *route; /* copied */
-    const char *group; /* client-side name; nothing is committed by reading */
+    /* Nothing is committed by reading. RocketMQ lists the reader as a member of this group; NULL:
+     * of none. Kafka hears of no group. */
+    const char *group;
     const struct duet_stamp_key *stamp_key; /* copied */
-    const struct duet_zone *zone;  /* borrowed for the reader's life: day of unstamped */
-    size_t memory_max;             /* read ahead, bytes, about; 0: 16 MiB */
-    void (*notify)(void *context); /* any thread: polling may give something; or NULL */
+    const struct duet_zone *zone; /* borrowed for the reader's life: day of unstamped */
+    size_t memory_max;            /* read ahead, bytes, about; 0: 16 MiB */
+    /* Any thread: polling may give something; or NULL. Called with a lock of the library held:
+     * it may only signal, and must not take a lock that is held while polling. */
+    void (*notify)(void *context);
     void *context;
 };
 
 dt_status duet_reader_new(struct duet_side_client *client,
                           const struct duet_reader_config *config,
                           struct duet_reader **out);
+/* Its batches must have been freed. */
 void duet_reader_free(struct duet_reader *reader);
 
 /* Reads this partition from `position` on; moves it there if it is being read. Nothing from

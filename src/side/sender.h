@@ -48,7 +48,8 @@ void duet_sender_flush(struct duet_sender *sender);
  * done, what may have been as in doubt. All callbacks have run when it returns. */
 void duet_sender_free(struct duet_sender *sender, int64_t timeout_ms);
 
-/* Whether the side has been answering: false while every broker of it is unreachable. */
+/* Whether the side has been answering: false while every broker of it is unreachable, as far as
+ * somebody wants something of it (a RocketMQ sender that is owed nothing does not ask). */
 bool duet_sender_reachable(const struct duet_sender *sender);
 
 #endif

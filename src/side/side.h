@@ -22,12 +22,13 @@ void duet_side_close(struct duet_side_client *client);
 enum duet_side duet_side_of(const struct duet_side_client *client);
 
 /* How many partitions (queues) the topic has; DT_ENOTFOUND: there is no such topic. For
- * RocketMQ `queues` receives up to *partitions entries sorted by broker and id (NULL: not
- * wanted). */
+ * RocketMQ `queues` receives *partitions entries sorted by broker and id, the caller's to free()
+ * (NULL: not wanted); it stays NULL for Kafka. `topic` is the side's own name. */
 dt_status duet_side_topic_partitions(struct duet_side_client *client, const char *topic,
                                      int32_t *partitions, struct duet_plan_queue **queues,
                                      int64_t timeout_ms);
-/* Creates the topic with so many partitions; returns when it is visible. DT_EEXIST. */
+/* Creates the topic with so many partitions (RocketMQ: queues on each master); returns when it is
+ * visible. DT_EEXIST; DT_EUNSUPPORTED: the in-memory Kafka is told by kafka_mock.h. */
 dt_status duet_side_topic_create(struct duet_side_client *client, const char *topic,
                                  int32_t partitions, int64_t timeout_ms);
 
@@ -37,7 +38,7 @@ dt_status duet_side_bounds(struct duet_side_client *client,
                            int64_t timeout_ms, int64_t *begin, int64_t *end);
 
 /* The group's committed position as the broker knows it; DT_ENOTFOUND: none. Group names are
- * mapped for RocketMQ. */
+ * mapped for RocketMQ, where a commit gives DT_ENOTFOUND until a reader of the group has read. */
 dt_status duet_side_committed(struct duet_side_client *client,
                               const struct duet_plan_route *route, const char *group,
                               int32_t partition, int64_t timeout_ms, int64_t *position);
@@ -45,8 +46,10 @@ dt_status duet_side_commit(struct duet_side_client *client,
                            const struct duet_plan_route *route, const char *group,
                            int32_t partition, int64_t position, int64_t timeout_ms);
 
-/* Whether the broker knows a living member of the group (other than `self`, which may be NULL).
- * RocketMQ: member list; Kafka: group state. *member receives a name for messages. */
+/* Whether the broker knows a living member of the group other than `self`, a name given to
+ * duet_side_open(), which may be NULL. RocketMQ: member list (readers with a group are members);
+ * Kafka: group state. *member receives a name for messages. DT_EUNSUPPORTED: the in-memory Kafka
+ * cannot say. */
 dt_status duet_side_foreign_member(struct duet_side_client *client,
                                    const struct duet_plan_route *route, const char *group,
                                    const char *self, int64_t timeout_ms, bool *found,

@@ -312,11 +312,20 @@ static void a_stamp_that_does_not_count_gives_a_derived_id(void **state)
 static void a_groups_position_is_what_was_committed(void **state)
 {
     struct world *world = world_open();
+    struct duet_sender *sender;
+    struct duet_reader *reader;
     char group[64];
     int64_t position;
 
     (void)state;
     world_name(group, sizeof(group), "group.with.dots");
+    must(duet_sender_new(world->client, 1 << 20, world_sent, world, &sender));
+    must(world_send(world, sender, 1, 0, &odd_records[0], 0));
+    reader = world_reader_of(world, group); /* RocketMQ knows a group by its first reader */
+    must(duet_reader_assign(reader, 1, 0));
+    duet_read_batch_free(world_read(world, reader, 1));
+    world_wait_outcomes(world, 1);
+    duet_sender_free(sender, 1000);
     assert_int_equal(
         duet_side_committed(world->client, &world->route, group, 1, TIMEOUT_MS, &position),
         DT_ENOTFOUND);

@@ -187,10 +187,10 @@ static inline void world_notify(void *context)
     pthread_mutex_unlock(&world->lock);
 }
 
-static inline struct duet_reader *world_reader(struct world *world)
+static inline struct duet_reader *world_reader_of(struct world *world, const char *group)
 {
     struct duet_reader_config config = {.route = &world->route,
-                                        .group = "side-test",
+                                        .group = group,
                                         .stamp_key = &world->key,
                                         .zone = world->zone,
                                         .notify = world_notify,
@@ -199,6 +199,11 @@ static inline struct duet_reader *world_reader(struct world *world)
 
     must(duet_reader_new(world->client, &config, &reader));
     return reader;
+}
+
+static inline struct duet_reader *world_reader(struct world *world)
+{
+    return world_reader_of(world, "side-test");
 }
 
 /* The next batch, waiting for notifications only; NULL if none came in time. */
