@@ -43,6 +43,16 @@ void duet_role_collect_all(struct duet_role_thread *role, struct duet_part *part
     collect(role, part, true);
 }
 
+/* Whether two reports say the same, their time aside. */
+static bool same(const struct duet_role_report *a, const struct duet_role_report *b)
+{
+    for (int side = 0; side < DUET_SIDES; side++)
+        if (a->position[side] != b->position[side] ||
+            a->read_to[side] != b->read_to[side] || a->end[side] != b->end[side])
+            return false;
+    return a->side == b->side && a->version == b->version && a->starting == b->starting;
+}
+
 /* Lock: held. */
 static void fill_report(struct duet_role_thread *role, struct duet_part *part)
 {
@@ -63,7 +73,7 @@ static void fill_report(struct duet_role_thread *role, struct duet_part *part)
         report->read_to[side] = cursor->read_to;
         report->end[side] = part->track[side].end;
     }
-    if (memcmp(&before, report, sizeof(before)) != 0 || report->updated_ms == 0) {
+    if (!same(&before, report) || report->updated_ms == 0) {
         report->updated_ms = dt_clock_wall_ms();
         part->report_dirty = true;
     }

@@ -212,11 +212,11 @@ static void a_wrong_value_is_shown_with_what_is_allowed(void **state)
             "65535");
     refused(SIDES "producer: {memory.max: 64MB}\n" ROUTE, 3,
             "found '64MB' for 'memory.max' in producer; allowed is bytes, KiB, MiB or GiB, "
-            "from 1MiB to 64GiB");
+            "from 64KiB to 64GiB");
     refused(
         SIDES "producer: {memory.max: 99999999999GiB}\n" ROUTE, 3,
         "found '99999999999GiB' for 'memory.max' in producer; allowed is bytes, KiB, MiB "
-        "or GiB, from 1MiB to 64GiB");
+        "or GiB, from 64KiB to 64GiB");
     refused(SIDES "gates: {preset: or}\n" ROUTE, 3,
             "found 'or' for 'preset' in gates; allowed is production or test");
     refused(SIDES "gates: {retention_compared: yes}\n" ROUTE, 3,
