@@ -3,7 +3,8 @@
  *
  * Always in force. A test may take one away (duet_rules_without) to see what it prevents: each
  * rule has a test that passes with it and shows the damage without it. Nothing but tests may
- * call it.
+ * call it. The ninth rule, one request in flight per RocketMQ queue, is librmq's lane itself:
+ * tests/component/test_one_in_flight.c breaks it by sending through two lanes.
  */
 #ifndef DUAL_RULES_H
 #define DUAL_RULES_H
