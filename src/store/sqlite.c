@@ -41,7 +41,10 @@ static int on_busy(void *context, int tries)
 
     if (dt_clock_ms() >= sql->give_up_ms)
         return 0;
-    pause_us(sql, tries < 6 ? (int64_t)200 << tries : 10000);
+    if (sql->in_turn) /* nobody else asks, so it may be often */
+        pause_us(sql, tries < 20 ? 100 : 500);
+    else
+        pause_us(sql, tries < 6 ? (int64_t)200 << tries : 10000);
     return 1;
 }
 
@@ -272,30 +275,36 @@ dt_status duet_url_path(const char *url, const char **path)
 
 /* ---- transactions ---- */
 
-static bool turn_enter(struct duet_sql *sql)
+/* One writer at a time asks for the lock; the next waits here, but not for one that is stopped
+ * in it. */
+static void turn_enter(struct duet_sql *sql)
 {
-    int64_t now = 0, until = 0;
+    int64_t until = 0;
+    int tries = 0;
 
     if (sql->turn_fd < 0)
-        return false;
+        return;
     while (flock(sql->turn_fd, LOCK_EX | LOCK_NB) != 0) {
-        now = dt_clock_ms();
+        int64_t now = dt_clock_ms();
+
         if (until == 0)
             until = now + TURN_WAIT_MS;
-        if (now < sql->turn_ignored_ms)
-            return false;
+        if (now < sql->turn_ignored_ms || now >= sql->give_up_ms)
+            return;
         if (now >= until) {
             sql->turn_ignored_ms = now + TURN_IGNORED_MS;
-            return false;
+            return;
         }
-        pause_us(sql, 500);
+        pause_us(sql, tries++ < 20 ? 100 : 500);
     }
-    return true;
+    sql->in_turn = true;
 }
 
 static void turn_leave(struct duet_sql *sql)
 {
-    (void)flock(sql->turn_fd, LOCK_UN);
+    if (sql->in_turn)
+        (void)flock(sql->turn_fd, LOCK_UN);
+    sql->in_turn = false;
 }
 
 static int begin_immediate(struct duet_sql *sql)
@@ -314,15 +323,15 @@ static int begin_immediate(struct duet_sql *sql)
 
 dt_status duet_sql_begin(struct duet_sql *sql)
 {
-    bool in_turn;
     int result;
+    dt_status status;
 
     duet_sql_start(sql);
-    in_turn = turn_enter(sql);
+    turn_enter(sql);
     result = begin_immediate(sql);
-    if (in_turn)
-        turn_leave(sql);
-    return duet_sql_status(sql, result);
+    status = duet_sql_status(sql, result);
+    turn_leave(sql);
+    return status;
 }
 
 dt_status duet_sql_commit(struct duet_sql *sql)

@@ -28,7 +28,8 @@ struct duet_sql_cached {
 struct duet_sql {
     sqlite3 *db;
     char *path;
-    int turn_fd;             /* the turnstile; -1: none, then waiting is only less fair */
+    int turn_fd; /* the turnstile; -1: none, then waiting is only less fair */
+    bool in_turn;
     int64_t turn_ignored_ms; /* until then: somebody stopped in it */
     int64_t busy_ms;         /* how long to wait for a lock */
     int64_t give_up_ms;      /* when the present wait ends */

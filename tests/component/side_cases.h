@@ -36,19 +36,35 @@ static const struct duet_header odd_headers[] = {
 };
 
 static const struct duet_record odd_records[] = {
-    {.key = BYTES("N14228"), .value = BYTES("{\"a\":1}"), .timestamp_ms = 1700000000123},
-    {.key = NOTHING, .value = BYTES("no key"), .timestamp_ms = 1700000000124},
-    {.key = BYTES(""), .value = BYTES("empty key"), .timestamp_ms = 1700000000125},
-    {.key = BYTES("\0\xff key"), .value = BYTES("\0\1\0"), .timestamp_ms = 1700000000126},
-    {.key = BYTES("tombstone"), .value = NOTHING, .timestamp_ms = 1700000000127},
-    {.key = BYTES("k"), .value = BYTES(""), .timestamp_ms = 1700000000128},
+    {.key = BYTES("N14228"), .value = BYTES("{\"a\":1}")},
+    {.key = NOTHING, .value = BYTES("no key")},
+    {.key = BYTES(""), .value = BYTES("empty key")},
+    {.key = BYTES("\0\xff key"), .value = BYTES("\0\1\0")},
+    {.key = BYTES("tombstone"), .value = NOTHING},
+    {.key = BYTES("k"), .value = BYTES("")},
     {.key = BYTES("k"),
      .value = BYTES("headers"),
      .headers = odd_headers,
-     .header_count = sizeof(odd_headers) / sizeof(odd_headers[0]),
-     .timestamp_ms = 1700000000129},
+     .header_count = sizeof(odd_headers) / sizeof(odd_headers[0])},
 };
 enum { ODD_RECORDS = sizeof(odd_records) / sizeof(odd_records[0]) };
+
+/* Of now: a real broker removes what is older than its retention, at any moment. */
+static struct duet_record odd_record(const struct world *world, size_t index)
+{
+    struct duet_record record = odd_records[index];
+
+    record.timestamp_ms = world->now_ms + (int64_t)index;
+    return record;
+}
+
+static dt_status send_odd(struct world *world, struct duet_sender *sender,
+                          int32_t partition, uint64_t sequence, size_t index, size_t token)
+{
+    struct duet_record record = odd_record(world, index);
+
+    return world_send(world, sender, partition, sequence, &record, token);
+}
 
 static void assert_span(struct dt_span found, struct dt_span expected)
 {
@@ -80,7 +96,7 @@ static void what_is_sent_is_read_as_it_was(void **state)
     (void)state;
     must(duet_sender_new(world->client, 1 << 20, world_sent, world, &sender));
     for (size_t i = 0; i < ODD_RECORDS; i++)
-        must(world_send(world, sender, 1, 100 + i, &odd_records[i], i));
+        must(send_odd(world, sender, 1, 100 + i, i, i));
     duet_sender_flush(sender);
     world_wait_outcomes(world, ODD_RECORDS);
     for (size_t i = 0; i < ODD_RECORDS; i++) {
@@ -125,8 +141,8 @@ static void what_is_sent_is_read_as_it_was(void **state)
 
 static void send_many(struct world *world, struct duet_sender *sender, size_t count)
 {
-    static const struct duet_record record = {
-        .key = BYTES("key"), .value = BYTES("some value"), .timestamp_ms = 1700000000000};
+    const struct duet_record record = {
+        .key = BYTES("key"), .value = BYTES("some value"), .timestamp_ms = world->now_ms};
 
     for (size_t i = 0; i < count; i++)
         must(world_send(world, sender, (int32_t)(i % PARTITIONS), i / PARTITIONS, &record,
@@ -253,7 +269,7 @@ static void an_idle_reader_is_woken_by_the_next_record(void **state)
     for (size_t i = 0; i < 5; i++) {
         must(duet_reader_poll(reader, 10, &batch));
         assert_null(batch);
-        must(world_send(world, sender, 3, i, &odd_records[0], i));
+        must(send_odd(world, sender, 3, i, 0, i));
         batch = world_read(world, reader, 10);
         assert_int_equal(batch->count, 1);
         assert_int_equal(batch->records[0].stamp.id.sequence, i);
@@ -268,6 +284,7 @@ static void a_stamp_that_does_not_count_gives_a_derived_id(void **state)
 {
     struct world *world = world_open();
     struct duet_stamp stamp = world_stamp(0, 1);
+    struct duet_record record = odd_record(world, 0);
     struct duet_stamp_key key = world->key;
     struct duet_sender *sender;
     struct duet_reader *reader;
@@ -277,10 +294,10 @@ static void a_stamp_that_does_not_count_gives_a_derived_id(void **state)
     (void)state;
     must(duet_sender_new(world->client, 1 << 20, world_sent, world, &sender));
     world->key.key[0] ^= 1; /* another migration's key, same number */
-    must(world_send_stamp(world, sender, &stamp, &odd_records[0], 0));
+    must(world_send_stamp(world, sender, &stamp, &record, 0));
     world->key = key;
     world->key.number ^= 1;
-    must(world_send_stamp(world, sender, &stamp, &odd_records[0], 1));
+    must(world_send_stamp(world, sender, &stamp, &record, 1));
     world->key = key;
     world_wait_outcomes(world, 2);
     duet_sender_free(sender, 1000);
@@ -320,7 +337,7 @@ static void a_groups_position_is_what_was_committed(void **state)
     (void)state;
     world_name(group, sizeof(group), "group.with.dots");
     must(duet_sender_new(world->client, 1 << 20, world_sent, world, &sender));
-    must(world_send(world, sender, 1, 0, &odd_records[0], 0));
+    must(send_odd(world, sender, 1, 0, 0, 0));
     reader = world_reader_of(world, group); /* RocketMQ knows a group by its first reader */
     must(duet_reader_assign(reader, 1, 0));
     duet_read_batch_free(world_read(world, reader, 1));

@@ -24,6 +24,7 @@ enum { PARTITIONS = 4, TIMEOUT_MS = 30000, SENT_MAX = 20000 };
 
 struct world {
     enum duet_side side;
+    int64_t now_ms; /* wall clock at its opening */
     struct duet_config config;
     struct duet_setting settings[4];
     struct duet_zone *zone;
@@ -54,6 +55,7 @@ static inline void world_init(struct world *world, enum duet_side side)
 {
     memset(world, 0, sizeof(*world));
     world->side = side;
+    world->now_ms = dt_clock_wall_ms();
     must(duet_zone_load("+08:00", &world->zone));
     world->key.number = 3;
     dt_random_bytes(world->key.key, sizeof(world->key.key));

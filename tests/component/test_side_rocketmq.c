@@ -184,12 +184,12 @@ static void a_lost_connection_is_told_before_what_comes_after_it(void **state)
     must(duet_sender_new(world->client, 1 << 20, world_sent, world, &sender));
     reader = world_reader(world);
     must(duet_reader_assign(reader, 0, 0));
-    must(world_send(world, sender, 0, 0, &odd_records[0], 0));
+    must(send_odd(world, sender, 0, 0, 0, 0));
     batch = world_read(world, reader, 10);
     assert_int_equal(batch->event, DUET_READ_RECORDS);
     duet_read_batch_free(batch);
     mockmq_down(mock);
-    must(world_send(world, sender, 0, 1, &odd_records[0], 1));
+    must(send_odd(world, sender, 0, 1, 0, 1));
     while (duet_sender_reachable(sender))
         sched_yield();
     must(mockmq_up(mock));
@@ -223,7 +223,7 @@ static void a_log_that_lost_its_tail_has_moved(void **state)
         return;
     must(duet_sender_new(world->client, 1 << 20, world_sent, world, &sender));
     for (size_t i = 0; i < 10; i++)
-        must(world_send(world, sender, 2, i, &odd_records[0], i));
+        must(send_odd(world, sender, 2, i, 0, i));
     world_wait_outcomes(world, 10);
     duet_sender_free(sender, 1000);
     reader = world_reader(world);
@@ -257,12 +257,12 @@ static void what_was_sent_and_never_answered_is_in_doubt(void **state)
     if (!on_mock(world))
         return;
     must(duet_sender_new(world->client, 1 << 20, world_sent, world, &sender));
-    must(world_send(world, sender, 0, 0, &odd_records[0], 0));
+    must(send_odd(world, sender, 0, 0, 0, 0));
     world_wait_outcomes(world, 1);
     mockmq_delay(mock, 60000);
-    must(world_send(world, sender, 0, 1, &odd_records[0], 1));
+    must(send_odd(world, sender, 0, 1, 0, 1));
     assert_true(mockmq_wait_requests(mock, 0, 2, TIMEOUT_MS));
-    must(world_send(world, sender, 0, 2, &odd_records[0], 2)); /* waits behind it */
+    must(send_odd(world, sender, 0, 2, 0, 2)); /* waits behind it */
     duet_sender_free(sender, 0);
     assert_int_equal(world->outcomes, 3);
     assert_int_equal(world->sent[1].outcome, DUET_IN_DOUBT);

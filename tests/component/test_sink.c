@@ -1,8 +1,11 @@
 /* a role's state: what makes effects happen exactly once, each rule by itself */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -314,36 +317,60 @@ static void a_switch_happens_once_and_only_from_the_side_that_is_read(void **sta
     duet_sink_close(sink);
 }
 
-/* The role holds the lock nearly all the time; who switches must get it all the same. */
+/* Batch after batch, without a pause between them: the lock is never free for long. */
+static void commit_for_ever(const struct place *place, int ready)
+{
+    struct duet_sink *sink = sink_open(place, DUET_LIVE);
+    struct duet_role_state mine;
+
+    state_load(sink, &mine);
+    for (int64_t i = 0;; i++) {
+        const duet_value values[] = {duet_integer(10000)};
+        dt_status status = duet_sink_begin(sink);
+
+        if (status == DT_OK)
+            status = duet_sink_claim(sink, &mine);
+        if (status == DT_ECONFLICT) { /* switched; still within the transaction */
+            duet_role_state_fini(&mine);
+            state_load(sink, &mine);
+            status = duet_sink_claim(sink, &mine);
+        }
+        if (status == DT_OK)
+            status =
+                duet_sink_exec(sink,
+                               "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1"
+                               " FROM n WHERE i < $1) INSERT OR REPLACE INTO effect"
+                               " SELECT i, 1 FROM n",
+                               values, 1, NULL);
+        if (status == DT_OK)
+            status = duet_sink_commit(sink);
+        if (status != DT_OK || (i == 2 && write(ready, "x", 1) != 1))
+            _exit(1);
+    }
+}
+
+/* Who happens to ask in the moment between two batches gets the lock; waiting must be better
+ * than luck. */
 static void a_switch_gets_through_to_a_role_that_never_pauses(void **state)
 {
     const struct place *place = *state;
     struct duet_sink *sink = sink_open(place, DUET_LIVE);
     struct duet_role_state mine;
     int64_t slowest = 0;
+    int ready[2];
     pid_t child;
+    char byte;
 
     table_make(sink);
     state_load(sink, &mine);
+    duet_role_state_fini(&mine);
+    assert_int_equal(pipe(ready), 0);
     child = fork();
     if (child == 0) {
-        struct duet_sink *role = sink_open(place, DUET_LIVE);
-
-        for (;;) {
-            const duet_value values[] = {duet_integer(3000)};
-
-            state_load(role, &mine);
-            if (duet_sink_begin(role) != DT_OK || duet_sink_claim(role, &mine) != DT_OK ||
-                duet_sink_exec(
-                    role,
-                    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
-                    " WHERE i < $1) INSERT OR REPLACE INTO effect SELECT i, 1 FROM n",
-                    values, 1, NULL) != DT_OK ||
-                duet_sink_commit(role) != DT_OK)
-                _exit(1);
-            duet_role_state_fini(&mine);
-        }
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        commit_for_ever(place, ready[1]);
     }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
     for (int i = 0; i < 20; i++) {
         int64_t began = dt_clock_ms(), took;
 
@@ -355,8 +382,34 @@ static void a_switch_gets_through_to_a_role_that_never_pauses(void **state)
     }
     kill(child, SIGKILL);
     assert_int_equal(waitpid(child, NULL, 0), child);
+    close(ready[0]);
+    close(ready[1]);
     print_message("slowest of 20 switches: %d ms\n", (int)slowest);
     assert_true(slowest < 2000);
+    duet_sink_close(sink);
+}
+
+/* One that is frozen while it waits (a debugger, a paused machine) must not stop the others. */
+static void a_waiter_that_is_stopped_delays_nobody_for_long(void **state)
+{
+    const struct place *place = *state;
+    struct duet_sink *sink = sink_open(place, DUET_LIVE);
+    struct duet_role_state mine;
+    char turn[160];
+    int64_t began;
+    int fd;
+
+    table_make(sink);
+    state_load(sink, &mine);
+    snprintf(turn, sizeof(turn), "%s/sink/live.db-turn", place->folder);
+    fd = open(turn, O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    began = dt_clock_ms();
+    for (uint64_t i = 0; i < 50; i++)
+        assert_ok(batch(sink, &mine, i, i + 1));
+    assert_true(dt_clock_ms() - began < 2000); /* courtesy once, not 50 times */
+    close(fd);
     duet_role_state_fini(&mine);
     duet_sink_close(sink);
 }
@@ -493,6 +546,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_in_place(
             a_switch_happens_once_and_only_from_the_side_that_is_read),
         cmocka_unit_test_in_place(a_switch_gets_through_to_a_role_that_never_pauses),
+        cmocka_unit_test_in_place(a_waiter_that_is_stopped_delays_nobody_for_long),
         cmocka_unit_test_in_place(the_live_role_does_not_wait_for_the_shadow_role),
         cmocka_unit_test_in_place(counts_since_a_version_are_those_saved_after_it),
         cmocka_unit_test_in_place(ledger_entries_are_given_after_a_row_once_committed),
