@@ -68,11 +68,17 @@ void cli_table_number(struct cli_table *table, int64_t number)
 
 void cli_table_print(struct cli_table *table)
 {
+    cli_table_print_to(table, stdout);
+}
+
+void cli_table_print_to(struct cli_table *table, FILE *stream)
+{
     if (table->table == NULL) {
         if (table->lines > 0)
             fprintf(stderr, "duet: no memory for a table\n");
         return;
     }
+    scols_table_set_stream(table->table, stream);
     if (table->lines > 0)
         scols_print_table(table->table);
     scols_unref_table(table->table);

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "rmq/status.h"
 
@@ -20,5 +21,6 @@ void cli_table_text(struct cli_table *table, const char *format, ...) DT_PRINTF(
 void cli_table_number(struct cli_table *table, int64_t number);
 /* Prints to stdout (nothing if there is no line), and frees. */
 void cli_table_print(struct cli_table *table);
+void cli_table_print_to(struct cli_table *table, FILE *stream);
 
 #endif
