@@ -16,6 +16,7 @@
 
 #define WAIT_MS        100
 #define KEEPER_SAVE_MS 200
+#define PUBLISH_MS     500 /* where nothing is committed: ends of logs, `running` */
 #define POLL_RECORDS   500
 #define RETRY_MS       100
 #define LINGER_MS      10 /* a small batch waits so long for more: a commit costs a flush */
@@ -332,6 +333,11 @@ static void *run(void *context)
         if (status == DT_OK) {
             assign_idle(role);
             status = turn(role, &worked);
+        }
+        if (status == DT_OK && !worked &&
+            dt_clock_ms() - role->published_ms >= PUBLISH_MS) {
+            role->published_ms = dt_clock_ms();
+            status = duet_role_publish(role);
         }
         if (status != DT_OK && !recover(role, status))
             break;

@@ -51,6 +51,7 @@ struct duet_role_thread {
     atomic_int_fast64_t processed, duplicates, failed;
     bool in_transaction;
     int64_t saved_ms;     /* when keepers' cursors were last written */
+    int64_t published_ms; /* when the reporter was last given the state */
     pthread_mutex_t lock; /* reports and ledger below */
     atomic_bool urgent;   /* a switch was carried out: report at once */
     struct duet_ledger_entry *ledger;
