@@ -5,6 +5,9 @@
  * and locks come out of nowhere and crash. An executable that exports these (-rdynamic) makes
  * librdkafka use pthreads, which it knows.
  */
+/* The build hides symbols by default; these must be seen by librdkafka. */
+#pragma GCC visibility push(default)
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
