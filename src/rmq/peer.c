@@ -11,6 +11,7 @@
 #include "rmq/client_inside.h"
 
 enum {
+    WARN_MS = 5000,
     OUT_SIZE_MAX = 64 * 1024 * 1024, /* bytes waiting to be written to one connection */
 };
 
@@ -462,6 +463,13 @@ static void on_response(struct rmq_conn *conn, const struct rmq_command *command
     call->done(call, &answer);
 }
 
+/* A peer that breaks the protocol is named, but cannot fill the log. */
+static void warn(struct rmq_peers *peers, const char *reason)
+{
+    if (dt_log_due(&peers->warned_ms, WARN_MS))
+        dt_log_warning("%s", reason);
+}
+
 /* True: go on reading. */
 static bool on_frame(struct rmq_conn *conn, const struct rmq_frame *frame)
 {
@@ -475,7 +483,7 @@ static bool on_frame(struct rmq_conn *conn, const struct rmq_frame *frame)
 
         snprintf(reason, sizeof(reason), "%.80s: %.100s", conn->peer->address,
                  dt_error_text());
-        dt_log_warning("%s", reason);
+        warn(peers, reason);
         close_conn(conn, DT_EUNREACH, reason);
         return false;
     }
@@ -512,7 +520,7 @@ static size_t on_received(void *context, struct dt_span bytes)
         snprintf(reason, sizeof(reason),
                  "%.120s: a frame that is too large or not of this protocol",
                  conn->peer->address);
-        dt_log_warning("%s", reason);
+        warn(peers, reason);
         close_conn(conn, DT_EUNREACH, reason);
     }
     conn->is_reading = false;
@@ -534,6 +542,7 @@ dt_status rmq_peers_init(struct rmq_peers *peers, struct rmq_client *client)
     dt_list_init(&peers->ending);
     peers->deliver_op.run = run_deliver;
     dt_random_bytes(&peers->last_opaque, sizeof(peers->last_opaque));
+    peers->last_opaque &= 0xffffff; /* short to write, and no two clients in step */
     dt_buf_init(&peers->scratch, client->frame_size_max);
     return dt_timer_new(client->loop, on_timer, peers, &peers->timer);
 }

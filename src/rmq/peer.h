@@ -99,6 +99,7 @@ struct rmq_peers {
     struct dt_op deliver_op;
     bool deliver_posted;
     bool is_closed;
+    int64_t warned_ms;
     struct dt_timer *timer; /* set to the earliest time a call may expire, or before */
     struct dt_buf scratch;  /* of the header being read */
     struct rmq_command command;

@@ -252,8 +252,8 @@ static void a_broker_that_comes_back_elsewhere_is_found(void **state)
 /* What a fake name server answers to a request for a route. */
 struct strange {
     struct dt_buf answer;
-    size_t piece;     /* bytes per write; 0: all at once */
-    bool wants_reply; /* reads one frame more first, and keeps it */
+    size_t piece;        /* bytes per write; 0: all at once */
+    struct dt_buf first; /* not empty: written before, and a frame is waited for */
     struct rmq_command reply;
     struct dt_buf scratch;
     atomic_bool was_closed; /* by the client */
