@@ -96,7 +96,7 @@ def main():
         m.write_config(groups=m.groups[0])
         changed = m.duet('plan', 'init')
         need(changed.code == 2 and second in changed.err, 'a changed plan', changed.err)
-        m.json('plan', 'diff')
+        m.json('plan', 'diff', code=1)  # a difference was found
         m.write_config(partitions=6)
         need_equal(m.duet('plan', 'init').code, 2, 'plan init with other partitions')
         m.write_config()
