@@ -32,7 +32,8 @@ dt_status duet_side_topic_partitions(struct duet_side_client *client, const char
 dt_status duet_side_topic_create(struct duet_side_client *client, const char *topic,
                                  int32_t partitions, int64_t timeout_ms);
 
-/* First stored position and the next to be written. */
+/* First stored position and the next to be written. RocketMQ shows a message some milliseconds
+ * after it acknowledged it. */
 dt_status duet_side_bounds(struct duet_side_client *client,
                            const struct duet_plan_route *route, int32_t partition,
                            int64_t timeout_ms, int64_t *begin, int64_t *end);

@@ -127,8 +127,7 @@ static void what_is_sent_is_read_as_it_was(void **state)
             assert_false(found->corrupt);
             assert_record(&found->record, &odd_records[seen]);
             if (world->side == DUET_KAFKA)
-                assert_int_equal(found->record.timestamp_ms,
-                                 odd_records[seen].timestamp_ms);
+                assert_int_equal(found->record.timestamp_ms, world->now_ms + (int64_t)seen);
             else
                 assert_true(found->broker_mark > 0);
         }
@@ -224,15 +223,17 @@ static void a_position_outside_the_log_is_told_with_what_is_there(void **state)
     struct duet_sender *sender;
     struct duet_reader *reader;
     struct duet_read_batch *batch;
-    int64_t begin, end;
+    int64_t begin, end, deadline_ms = dt_clock_ms() + TIMEOUT_MS;
 
     (void)state;
     must(duet_sender_new(world->client, 1 << 20, world_sent, world, &sender));
     send_many(world, sender, COUNT);
     world_wait_outcomes(world, COUNT);
     duet_sender_free(sender, 1000);
-    must(duet_side_bounds(world->client, &world->route, 2, TIMEOUT_MS, &begin, &end));
-    assert_int_equal(begin, 0);
+    do { /* RocketMQ acknowledges a moment before its queue shows a message */
+        must(duet_side_bounds(world->client, &world->route, 2, TIMEOUT_MS, &begin, &end));
+        assert_int_equal(begin, 0);
+    } while (end < COUNT / PARTITIONS && dt_clock_ms() < deadline_ms);
     assert_int_equal(end, COUNT / PARTITIONS);
     reader = world_reader(world);
     must(duet_reader_assign(reader, 2, end + 5));
@@ -355,6 +356,7 @@ static void a_groups_position_is_what_was_committed(void **state)
     assert_int_equal(
         duet_side_committed(world->client, &world->route, group, 2, TIMEOUT_MS, &position),
         DT_ENOTFOUND);
+    duet_reader_free(reader);
     world_close(world);
 }
 
