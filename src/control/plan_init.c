@@ -133,6 +133,8 @@ static dt_status ensure_topics(const struct duet_config *config, struct duet_pla
     for (int side = 0; side < DUET_SIDES && status == DT_OK; side++)
         status =
             duet_side_open(config, (enum duet_side)side, "duet-plan-init", &client[side]);
+    if (status == DT_EINVAL) /* a property that only the client library knows to be wrong */
+        status = dt_error_wrap(status, "%s", config->path);
     for (size_t r = 0; r < plan->route_count && status == DT_OK; r++) {
         struct duet_plan_route *route = &plan->routes[r];
         struct duet_plan_queue *queues = NULL;
@@ -192,49 +194,65 @@ static dt_status make_keys(const struct duet_config *config, struct duet_keys *k
 
 /* ---- all of it ---- */
 
-static dt_status create(const struct duet_config *config, struct duet_store *store,
-                        struct duet_plan *wanted, bool *created)
+static dt_status enter(struct duet_store *store, struct duet_plan *wanted,
+                       const struct duet_keys *keys, bool *created)
 {
-    struct duet_plan *have = NULL;
-    struct duet_keys keys;
-    dt_status status = duet_store_plan_load(store, &have);
+    wanted->key_number = keys->number;
+    snprintf(wanted->key_fingerprint, sizeof(wanted->key_fingerprint), "%s",
+             keys->fingerprint);
+    return duet_store_plan_init(store, wanted, created);
+}
 
-    if (status == DT_OK) { /* compare first: nothing is created for a changed file */
-        status = duet_plan_keys(config, have, &keys);
-    } else if (status == DT_ENOTFOUND) {
-        status = ensure_topics(config, wanted);
-        if (status == DT_OK)
-            status = make_keys(config, &keys);
-    }
-    if (status == DT_OK) {
-        wanted->key_number = keys.number;
-        snprintf(wanted->key_fingerprint, sizeof(wanted->key_fingerprint), "%s",
-                 keys.fingerprint);
-        status = duet_store_plan_init(store, wanted, created);
-    }
-    if (status == DT_OK && have != NULL)
-        status = ensure_topics(config, wanted);
-    duet_plan_free(have);
-    return status;
+/* There is a plan: it is compared first, so that a changed file creates nothing. */
+static dt_status create_again(const struct duet_config *config, struct duet_store *store,
+                              const struct duet_plan *have, struct duet_plan *wanted)
+{
+    struct duet_keys keys;
+    bool created;
+    dt_status status = duet_plan_keys(config, have, &keys);
+
+    if (status == DT_OK)
+        status = enter(store, wanted, &keys, &created);
+    return status == DT_OK ? ensure_topics(config, wanted) : status;
+}
+
+/* The store comes last: before both sides are fine there is nothing to remember. */
+static dt_status create_first(const struct duet_config *config, struct duet_store **store,
+                              struct duet_plan *wanted, bool *created)
+{
+    struct duet_keys keys;
+    dt_status status = ensure_topics(config, wanted);
+
+    if (status == DT_OK)
+        status = make_keys(config, &keys);
+    if (status == DT_OK && *store == NULL)
+        status = duet_store_open(config->store, true, store);
+    return status == DT_OK ? enter(*store, wanted, &keys, created) : status;
 }
 
 dt_status duet_plan_create(const struct duet_config *config, bool *created,
                            struct duet_plan **plan)
 {
-    struct duet_plan *wanted = NULL;
+    struct duet_plan *wanted = NULL, *have = NULL;
     struct duet_store *store = NULL;
     dt_status status = duet_plan_of_config(config, &wanted);
 
     *created = false;
     *plan = NULL;
-    if (status == DT_OK)
-        status = duet_store_open(config->store, true, &store);
-    if (status == DT_OK)
-        status = create(config, store, wanted, created);
+    if (status == DT_OK) {
+        status = duet_store_open(config->store, false, &store);
+        if (status == DT_OK)
+            status = duet_store_plan_load(store, &have);
+        if (status == DT_OK)
+            status = create_again(config, store, have, wanted);
+        else if (status == DT_ENOTFOUND)
+            status = create_first(config, &store, wanted, created);
+    }
     if (status == DT_OK)
         status = duet_store_plan_load(store, plan);
     if (store != NULL)
         duet_store_close(store);
+    duet_plan_free(have);
     duet_plan_free(wanted);
     return status;
 }
