@@ -123,8 +123,7 @@ enum duet_role_counter {
 };
 
 /* Report and dirty rows of both sides' counters (`counts` NULL: none), in one transaction; the
- * rows stay dirty. A report whose version is older than the stored one is dropped whole (DT_OK).
- * duet_sink_counts_since() gives the rows that a report has to carry, also after a restart. */
+ * rows stay dirty. A report whose version is older than the stored one is dropped whole (DT_OK). */
 dt_status duet_store_role_report(struct duet_store *store,
                                  const struct duet_role_report *report,
                                  const struct duet_counts counts[DUET_SIDES]);

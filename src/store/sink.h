@@ -62,12 +62,6 @@ dt_status duet_sink_begin(struct duet_sink *sink); /* takes the write lock */
 dt_status duet_sink_claim(struct duet_sink *sink, struct duet_role_state *state);
 /* Writes what is dirty in the state: set, cursors, counts; then it is clean. */
 dt_status duet_sink_save(struct duet_sink *sink, struct duet_role_state *state);
-/* The counter rows that were saved in versions above `version` (-1: all), as they are now, added
- * to `counts` as dirty rows: what a report to the control store has to carry when the last one
- * it took was of `version`. Any handle, inside a transaction or not. */
-dt_status duet_sink_counts_since(struct duet_sink *sink, const char *topic,
-                                 int32_t partition, int64_t version,
-                                 struct duet_counts counts[DUET_SIDES]);
 dt_status duet_sink_ledger(struct duet_sink *sink, const struct duet_ledger_entry *entry);
 /* A commit that fails has rolled back. */
 dt_status duet_sink_commit(struct duet_sink *sink);
@@ -81,9 +75,9 @@ dt_status duet_sink_release(struct duet_sink *sink);
 dt_status duet_sink_undo(struct duet_sink *sink);
 
 /* One statement of the handler, with $1 ... $count bound by number. Only inside a transaction.
- * DT_EINVAL: the SQL or the number of values is wrong, a constraint does not hold, or it touches
- * a table starting duet_ or the transaction itself; DT_EEXIST: the key is there already. Both
- * leave the transaction as it was before the statement. `row` may call both again, but must not
+ * DT_EINVAL: the message's or the handler's fault: wrong SQL or number of values, a constraint
+ * that does not hold, a value too large, a table starting duet_ or the transaction itself
+ * touched. The transaction is then as it was before the statement. `row` may call both again, but must not
  * write the table that is being read: SQLite may then come to the same row again. */
 dt_status duet_sink_exec(struct duet_sink *sink, const char *sql, const duet_value *values,
                          size_t count, int64_t *changed);

@@ -4,29 +4,26 @@
 
 #define SINK_SCHEMA 1
 
-/* duet_set.which: "processed", or the side whose log was read ("kafka", "rocketmq").
- * duet_count.version: of the state when the row was last written, so that what a report has
- * not carried yet can be asked for. */
+/* duet_set.which: "processed", or the side whose log was read ("kafka", "rocketmq"). */
 static const char tables[] =
-    "CREATE TABLE IF NOT EXISTS duet_meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL)"
-    " WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS duet_meta (name TEXT PRIMARY KEY,"
+    " value INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS duet_state (grp TEXT NOT NULL, topic TEXT NOT NULL,"
     " partition INTEGER NOT NULL, side INTEGER NOT NULL, version INTEGER NOT NULL,"
     " PRIMARY KEY (grp, topic, partition)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS duet_set (grp TEXT NOT NULL, topic TEXT NOT NULL,"
     " partition INTEGER NOT NULL, which TEXT NOT NULL, kind INTEGER NOT NULL,"
     " instance INTEGER NOT NULL, boot INTEGER NOT NULL, set_end INTEGER NOT NULL,"
-    " newest_minute INTEGER NOT NULL, holes BLOB NOT NULL,"
-    " PRIMARY KEY (grp, topic, partition, which, kind, instance, boot)) WITHOUT ROWID;"
+    " newest_minute INTEGER NOT NULL, holes BLOB NOT NULL, PRIMARY KEY (grp, topic,"
+    " partition, which, kind, instance, boot)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS duet_cursor (grp TEXT NOT NULL, topic TEXT NOT NULL,"
     " partition INTEGER NOT NULL, side INTEGER NOT NULL, position INTEGER NOT NULL,"
-    " read_to INTEGER NOT NULL, marks BLOB NOT NULL,"
-    " PRIMARY KEY (grp, topic, partition, side)) WITHOUT ROWID;"
+    " read_to INTEGER NOT NULL, marks BLOB NOT NULL, PRIMARY KEY (grp, topic, partition,"
+    " side)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS duet_count (grp TEXT NOT NULL, topic TEXT NOT NULL,"
     " partition INTEGER NOT NULL, side INTEGER NOT NULL, minute INTEGER NOT NULL,"
-    " day INTEGER NOT NULL, c0 INTEGER NOT NULL, c1 INTEGER NOT NULL, c2 INTEGER NOT NULL,"
-    " c3 INTEGER NOT NULL, c4 INTEGER NOT NULL, c5 INTEGER NOT NULL, version INTEGER NOT "
-    "NULL,"
+    " day INTEGER NOT NULL, c0 INTEGER NOT NULL, c1 INTEGER NOT NULL,"
+    " c2 INTEGER NOT NULL, c3 INTEGER NOT NULL, c4 INTEGER NOT NULL, c5 INTEGER NOT NULL,"
     " PRIMARY KEY (grp, topic, partition, side, minute, day)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS duet_ledger (entry INTEGER PRIMARY KEY AUTOINCREMENT,"
     " kind INTEGER NOT NULL, topic TEXT NOT NULL, grp TEXT NOT NULL,"

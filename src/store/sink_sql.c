@@ -35,6 +35,7 @@ void duet_sink_statements_free(struct duet_sink *sink)
     sink->statement_count = 0;
 }
 
+/* DT_EINVAL is what the same message would cause again; the rest is the store's trouble. */
 static dt_status failed(struct duet_sink *sink, int result, const char *sql)
 {
     const char *text = sqlite3_errmsg(sink->sql.db);
@@ -45,17 +46,11 @@ static dt_status failed(struct duet_sink *sink, int result, const char *sql)
         status = dt_error_set(DT_EINVAL, "%s: in '%.100s'", sink->denied, sql);
         break;
     case SQLITE_CONSTRAINT:
-        status = result == SQLITE_CONSTRAINT_UNIQUE ||
-                         result == SQLITE_CONSTRAINT_PRIMARYKEY ||
-                         result == SQLITE_CONSTRAINT_ROWID
-                     ? DT_EEXIST
-                     : DT_EINVAL;
-        dt_error_set(status, "%s: in '%.100s'", text, sql);
-        break;
     case SQLITE_ERROR:
     case SQLITE_MISMATCH:
     case SQLITE_MISUSE:
     case SQLITE_RANGE:
+    case SQLITE_TOOBIG:
         status = dt_error_set(DT_EINVAL, "%s: in '%.100s'", text, sql);
         break;
     default:

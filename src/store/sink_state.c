@@ -87,22 +87,20 @@ static dt_status load_cursors(struct duet_sink *sink, struct duet_role_state *st
     return duet_rows_end(&rows);
 }
 
-/* The rows written in versions above `version`. */
-static dt_status load_counts(struct duet_sink *sink, const char *topic, int32_t partition,
-                             int64_t version, struct duet_counts *const counts[DUET_SIDES])
+static dt_status load_counts(struct duet_sink *sink, struct duet_role_state *state)
 {
     struct duet_rows rows;
 
     duet_sql_select(&sink->sql, &rows,
                     "SELECT side, minute, day, c0, c1, c2, c3, c4, c5 FROM main.duet_count"
-                    " WHERE grp = ?1 AND topic = ?2 AND partition = ?3 AND version > ?4",
-                    DUET_BIND(duet_text(sink->group), duet_text(topic),
-                              duet_integer(partition), duet_integer(version)));
+                    " WHERE grp = ?1 AND topic = ?2 AND partition = ?3",
+                    DUET_BIND(duet_text(sink->group), duet_text(state->topic),
+                              duet_integer(state->partition)));
     while (duet_rows_next(&rows)) {
         int64_t side = duet_rows_int(&rows, 0);
 
         if (side >= 0 && side < DUET_SIDES)
-            rows.status = duet_rows_count(&rows, 1, counts[side]);
+            rows.status = duet_rows_count(&rows, 1, &state->cursor[side].counts);
     }
     return duet_rows_end(&rows);
 }
@@ -119,8 +117,6 @@ static dt_status load_state(struct duet_sql *sql, void *context)
     struct load *load = context;
     struct duet_sink *sink = load->sink;
     struct duet_role_state *state = load->state;
-    struct duet_counts *const counts[DUET_SIDES] = {&state->cursor[DUET_KAFKA].counts,
-                                                    &state->cursor[DUET_ROCKETMQ].counts};
     struct duet_rows rows;
     dt_status status;
 
@@ -147,7 +143,7 @@ static dt_status load_state(struct duet_sql *sql, void *context)
     if (status == DT_OK)
         status = load_cursors(sink, state);
     if (status == DT_OK)
-        status = load_counts(sink, state->topic, state->partition, -1, counts);
+        status = load_counts(sink, state);
     return status;
 }
 
@@ -206,16 +202,6 @@ dt_status duet_sink_has_state(struct duet_sink *sink, const char *topic, bool *h
                     DUET_BIND(duet_text(sink->group), duet_text(topic)));
     *has = duet_rows_next(&rows);
     return duet_rows_end(&rows);
-}
-
-dt_status duet_sink_counts_since(struct duet_sink *sink, const char *topic,
-                                 int32_t partition, int64_t version,
-                                 struct duet_counts counts[DUET_SIDES])
-{
-    struct duet_counts *const both[DUET_SIDES] = {&counts[DUET_KAFKA],
-                                                  &counts[DUET_ROCKETMQ]};
-
-    return load_counts(sink, topic, partition, version, both);
 }
 
 /* ---- claim and save ---- */
@@ -293,15 +279,14 @@ static dt_status save_counts(struct duet_sink *sink, const struct duet_role_stat
         status = duet_sql_run(
             &sink->sql,
             "REPLACE INTO main.duet_count (grp, topic, partition, side, minute, day,"
-            " c0, c1, c2, c3, c4, c5, version)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            " c0, c1, c2, c3, c4, c5)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             DUET_BIND(duet_text(sink->group), duet_text(state->topic),
                       duet_integer(state->partition), duet_integer(side),
                       duet_integer(row->window), duet_integer(row->day),
                       duet_integer(row->n[0]), duet_integer(row->n[1]),
                       duet_integer(row->n[2]), duet_integer(row->n[3]),
-                      duet_integer(row->n[4]), duet_integer(row->n[5]),
-                      duet_integer(state->version)),
+                      duet_integer(row->n[4]), duet_integer(row->n[5])),
             NULL);
         if (status != DT_OK)
             return status;

@@ -439,39 +439,7 @@ static void the_live_role_does_not_wait_for_the_shadow_role(void **state)
     duet_sink_close(shadow);
 }
 
-/* ---- what reports carry ---- */
-
-static void counts_since_a_version_are_those_saved_after_it(void **state)
-{
-    struct duet_sink *sink = sink_open(*state, DUET_LIVE);
-    struct duet_role_state mine;
-    struct duet_counts counts[DUET_SIDES];
-
-    table_make(sink);
-    state_load(sink, &mine);
-    assert_ok(batch(sink, &mine, 0, 4)); /* version 1, window 100 */
-    assert_ok(duet_sink_begin(sink));
-    assert_ok(duet_sink_claim(sink, &mine));
-    assert_ok(
-        duet_counts_add(&mine.cursor[DUET_ROCKETMQ].counts, 101, 1, DUET_COUNT_READ, 9));
-    assert_ok(duet_sink_save(sink, &mine));
-    assert_ok(duet_sink_commit(sink)); /* version 2 */
-    for (int64_t since = -1; since <= 2; since++) {
-        duet_counts_init(&counts[0]);
-        duet_counts_init(&counts[1]);
-        assert_ok(duet_sink_counts_since(sink, TOPIC, 0, since, counts));
-        assert_int_equal(counts[DUET_KAFKA].count, since < 1 ? 1 : 0);
-        assert_int_equal(counts[DUET_ROCKETMQ].count, since < 2 ? 1 : 0);
-        if (since < 1) {
-            assert_true(counts[DUET_KAFKA].rows[0].dirty);
-            assert_int_equal(counts[DUET_KAFKA].rows[0].n[DUET_COUNT_PROCESSED], 4);
-        }
-        duet_counts_fini(&counts[0]);
-        duet_counts_fini(&counts[1]);
-    }
-    duet_role_state_fini(&mine);
-    duet_sink_close(sink);
-}
+/* ---- ledger ---- */
 
 static void ledger_entries_are_given_after_a_row_once_committed(void **state)
 {
@@ -548,7 +516,6 @@ int main(int argc, char **argv)
         cmocka_unit_test_in_place(a_switch_gets_through_to_a_role_that_never_pauses),
         cmocka_unit_test_in_place(a_waiter_that_is_stopped_delays_nobody_for_long),
         cmocka_unit_test_in_place(the_live_role_does_not_wait_for_the_shadow_role),
-        cmocka_unit_test_in_place(counts_since_a_version_are_those_saved_after_it),
         cmocka_unit_test_in_place(ledger_entries_are_given_after_a_row_once_committed),
         cmocka_unit_test(an_address_that_is_no_folder_is_refused),
     };

@@ -143,10 +143,13 @@ static void wrong_sql_is_told_and_leaves_the_transaction_open(void **state)
     assert_ok(effect(sink, 1));
     assert_status(
         duet_sink_exec(sink, "INSERT INTO effect VALUES (1, 1)", NULL, 0, &changed),
-        DT_EEXIST);
+        DT_EINVAL);
+    assert_said("UNIQUE");
     assert_int_equal(changed, 0);
     assert_status(run(sink, "INSERT INTO effect VALUES (2, NULL)"), DT_EINVAL);
     assert_said("NOT NULL");
+    assert_status(run(sink, "INSERT INTO effect SELECT 3, zeroblob(2000000000)"),
+                  DT_EINVAL);
     assert_status(run(sink, "SELECT abs(-9223372036854775807 - 1)"), DT_EINVAL);
     assert_ok(duet_sink_commit(sink));
     assert_int_equal(effects(sink).rows, 1);
