@@ -16,6 +16,7 @@
 
 struct duet_setting { /* a librdkafka property */
     char *name, *value;
+    int line; /* in the file, for what only the library can judge */
 };
 
 struct duet_route_config {

@@ -152,6 +152,7 @@ static dt_status read_settings(struct reading *reading, const struct duet_schema
         if (text == NULL)
             return refuse_shape(reading, value, name, key->name, "text or a number");
         config->kafka_count++;
+        setting->line = duet_yaml_line(at);
         setting->name = strdup(name);
         setting->value = strdup(text);
         if (setting->name == NULL || setting->value == NULL)

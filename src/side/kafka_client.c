@@ -246,6 +246,8 @@ static dt_status fill_template(struct duet_kafka_client *client,
             return dt_error_set(DT_ENOMEM, "kafka: no memory for a client");
         client->setting_count++;
         status = duet_kafka_set(client->template, setting->name, setting->value);
+        if (status != DT_OK && config->path != NULL)
+            dt_error_wrap(status, "%s:%d", config->path, setting->line);
     }
     if (status == DT_OK)
         status = duet_kafka_set(client->template, "client.id", name);
