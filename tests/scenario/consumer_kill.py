@@ -3,9 +3,9 @@ back: no effect is lost or repeated."""
 import random
 import time
 
-from harness import Scenario, need_equal, wait_for
+from harness import Scenario, need_equal
 
-SECONDS = 15
+SECONDS = 18
 
 
 def main():
@@ -21,8 +21,7 @@ def main():
                      for i in range(2)]
 
         def at(part):
-            wait_for(lambda: m.processed(group) >= total * part, f'{part:.0%} of the rows', 60)
-            s.say(f'{part:.0%}')
+            m.wait_part(part, producers)
 
         for part in (0.1, 0.2, 0.3):
             at(part)

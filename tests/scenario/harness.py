@@ -91,7 +91,7 @@ class Process:
 
     def __init__(self, scenario, label, command, prepare=None, env=None):
         self.label, self.command = label, [str(c) for c in command]
-        base = scenario.folder / 'log' / f'{len(scenario.processes):03d}-{label}'
+        base = scenario.folder / 'log' / f'{len(scenario.processes):03d}-{pathlib.Path(label).name}'
         self.out_path, self.err_path = f'{base}.out', f'{base}.err'
 
         def before():
@@ -110,6 +110,10 @@ class Process:
 
     def alive(self):
         return self.popen.poll() is None
+
+    def pause(self, paused):
+        if self.alive():
+            self.popen.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
 
     def out(self):
         return pathlib.Path(self.out_path).read_text(errors='replace')
@@ -411,6 +415,26 @@ class Migration:
                 wait_for(lambda g=group, r=role: self.processed(g, r) >= rows,
                          f'{rows} rows in {group} {role} (it has '
                          f'{self.processed(group, role)})', timeout)
+
+    def wait_part(self, part, producers, group=None, timeout=90):
+        """Until that part of the rows has had its live effects, with the producers still
+        running: on a machine that is too slow for their rate they are paused meanwhile."""
+        group, total, paused = group or self.groups[0], self.scenario.expected.rows, False
+
+        def reached():
+            nonlocal paused
+            done = self.processed(group)
+            ahead = max(self.next_row(p.label.removeprefix('producer-')) for p in producers) - done
+            if (ahead > total * 0.1) != paused:
+                paused = not paused
+                for producer in producers:
+                    producer.pause(paused)
+            return done >= total * part
+        wait_for(reached, f'{part:.0%} of the rows live', timeout)
+        for producer in producers:
+            producer.pause(False)
+        need(any(p.alive() for p in producers), 'the producers ended too early')
+        self.scenario.say(f'{part:.0%}')
 
     def wait_report_equal(self, timeout=30):
         """Every count is in the report within 10 s of the event."""

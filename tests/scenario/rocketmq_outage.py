@@ -75,7 +75,7 @@ def bound(s):
         return time.monotonic() - since >= AWAY
     wait_for(away, 'the outage', AWAY + 10, every=0.2)
     s.say(f'{first >> 20} MiB at first, {most >> 20} MiB at most')
-    need(most < first + (24 << 20) * (4 if SLOWER > 1 else 1), 'memory stays bounded',
+    need(most < first + (8 << 20) * (4 if SLOWER > 1 else 1), 'memory stays bounded',
          f'{first >> 20} MiB, then {most >> 20} MiB')
     s.brokers.rocketmq_start()
     line = producer.need_exit(0).last_json()

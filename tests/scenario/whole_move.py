@@ -3,7 +3,7 @@ partition of one group is switched, then everything, then rolled back, then swit
 and shadow of both groups equal what SQL computes from the file, and so does each daily count."""
 from harness import Scenario, need, need_equal, wait_for
 
-SECONDS = 15  # that the producers take
+SECONDS = 18  # that the producers take
 
 
 def main():
@@ -22,13 +22,10 @@ def main():
         producers = [m.producer(f'p{i}', rate=rate, shard=f'{i}/2') for i in range(2)]
 
         def at(part):
-            """When that part of the rows has had its live effects in the first group."""
-            wait_for(lambda: m.processed(first) >= total * part, f'{part:.0%} of the rows', 60)
-            need(any(p.alive() for p in producers), 'the producers ended too early')
-            s.say(f'{part:.0%}')
+            m.wait_part(part, producers)
 
         force = ('--force', '--reason', 'in mid-stream')
-        at(0.15)
+        at(0.1)
         got = m.json('advance', '--group', first, '--partitions', '1', *force)
         need_equal((got['steps'], got['dry_run']),
                    ([{'topic': m.topic, 'group': first, 'from': 'dual-read', 'to': 'switching'}],
@@ -36,17 +33,17 @@ def main():
         need_equal(m.step(), 'switching', 'step')
         need_equal(m.group(first)['live'], {'kafka': [0, 2, 3], 'rocketmq': [1]}, first)
         need_equal(m.group(second)['live'], {'kafka': [0, 1, 2, 3], 'rocketmq': []}, second)
-        at(0.35)
+        at(0.25)
         m.json('advance', *force)
         need_equal(m.step(), 'switched', 'step')
         for group in m.groups:
             need_equal(m.group(group)['live'], {'kafka': [], 'rocketmq': [0, 1, 2, 3]}, group)
-        at(0.55)
+        at(0.4)
         m.json('rollback')
         need_equal(m.step(), 'dual-read', 'step')
         for group in m.groups:
             need_equal(m.group(group)['live'], {'kafka': [0, 1, 2, 3], 'rocketmq': []}, group)
-        at(0.75)
+        at(0.6)
         m.json('advance', *force)
         need_equal(m.step(), 'switched', 'step')
 
