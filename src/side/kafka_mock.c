@@ -21,6 +21,8 @@ dt_status duet_kafka_mock_start(struct duet_kafka_mock **out)
     if (mock == NULL)
         return dt_error_set(DT_ENOMEM, "no memory for an in-memory Kafka");
     conf = rd_kafka_conf_new();
+    /* below warnings: that it has no bootstrap.servers is as it should be */
+    rd_kafka_conf_set(conf, "log_level", "4", NULL, 0);
     mock->handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
     if (mock->handle == NULL) {
         rd_kafka_conf_destroy(conf);
