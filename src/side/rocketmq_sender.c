@@ -3,6 +3,7 @@
  * retried in order until the broker takes or refuses it, or the sender is freed.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,10 +23,10 @@ struct rocketmq_sender {
     rmq_producer *producer;
     duet_sent_fn sent;
     void *context;
-    pthread_mutex_t lock; /* of all below */
-    pthread_cond_t ended;
-    size_t owed;        /* outcomes of accepted records */
-    int64_t waiting_ms; /* since when an outcome is waited for; of use while owed > 0 */
+    atomic_size_t owed;      /* outcomes of accepted records */
+    atomic_llong waiting_ms; /* since when one is waited for; of use while owed > 0 */
+    pthread_mutex_t lock;    /* of waiting for `ended` only */
+    pthread_cond_t ended;    /* nothing is owed */
 };
 
 struct sending { /* what librmq gives back with the outcome */
@@ -49,12 +50,13 @@ static void ended(void *opaque, dt_status status, const char *reason,
     void *token = sending->token;
 
     free(sending);
+    atomic_store(&sender->waiting_ms, dt_clock_ms());
     sender->sent(sender->context, token, outcome_of(status), reason,
                  receipt != NULL ? receipt->offset : -1);
+    if (atomic_fetch_sub(&sender->owed, 1) > 1)
+        return;
     pthread_mutex_lock(&sender->lock);
-    sender->waiting_ms = dt_clock_ms();
-    if (--sender->owed == 0)
-        pthread_cond_broadcast(&sender->ended);
+    pthread_cond_broadcast(&sender->ended);
     pthread_mutex_unlock(&sender->lock);
 }
 
@@ -112,21 +114,6 @@ static dt_status put_properties(struct texts *texts, const struct duet_rmq_messa
 
 /* ---- sending ---- */
 
-static void owe(struct rocketmq_sender *sender)
-{
-    pthread_mutex_lock(&sender->lock);
-    if (sender->owed++ == 0)
-        sender->waiting_ms = dt_clock_ms();
-    pthread_mutex_unlock(&sender->lock);
-}
-
-static void owe_no_more(struct rocketmq_sender *sender)
-{
-    pthread_mutex_lock(&sender->lock);
-    sender->owed--;
-    pthread_mutex_unlock(&sender->lock);
-}
-
 static dt_status sender_send(struct duet_sender *base, const struct duet_send *send)
 {
     struct rocketmq_sender *sender = (struct rocketmq_sender *)base;
@@ -149,11 +136,12 @@ static dt_status sender_send(struct duet_sender *base, const struct duet_send *s
     }
     sending->sender = sender;
     sending->token = send->token;
-    owe(sender); /* before: the outcome may come at once */
+    if (atomic_fetch_add(&sender->owed, 1) == 0) /* before: the outcome may come at once */
+        atomic_store(&sender->waiting_ms, dt_clock_ms());
     status =
         rmq_send_async(sender->producer, &queue, &message, RMQ_NO_DEADLINE, ended, sending);
     if (status != DT_OK) {
-        owe_no_more(sender);
+        atomic_fetch_sub(&sender->owed, 1);
         free(sending);
     }
     free(texts.more);
@@ -168,13 +156,10 @@ static void sender_flush(struct duet_sender *base)
 
 static bool sender_reachable(const struct duet_sender *base)
 {
-    struct rocketmq_sender *sender = (struct rocketmq_sender *)(uintptr_t)base;
-    bool reachable;
+    const struct rocketmq_sender *sender = (const struct rocketmq_sender *)base;
 
-    pthread_mutex_lock(&sender->lock);
-    reachable = sender->owed == 0 || dt_clock_ms() - sender->waiting_ms < SILENT_MS;
-    pthread_mutex_unlock(&sender->lock);
-    return reachable;
+    return atomic_load(&sender->owed) == 0 ||
+           dt_clock_ms() - atomic_load(&sender->waiting_ms) < SILENT_MS;
 }
 
 /* ---- new and free ---- */
@@ -190,7 +175,7 @@ static void wait_for_outcomes(struct rocketmq_sender *sender, int64_t timeout_ms
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&sender->lock);
-    while (sender->owed > 0 && failed == 0)
+    while (atomic_load(&sender->owed) > 0 && failed == 0)
         failed = pthread_cond_timedwait(&sender->ended, &sender->lock, &until);
     pthread_mutex_unlock(&sender->lock);
 }
@@ -228,6 +213,8 @@ dt_status duet_rocketmq_sender_new(struct duet_side_client *client, size_t memor
     sender->base.ops = &sender_ops;
     sender->sent = sent;
     sender->context = context;
+    atomic_init(&sender->owed, 0);
+    atomic_init(&sender->waiting_ms, 0);
     pthread_mutex_init(&sender->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
