@@ -64,8 +64,11 @@ static dt_status call_handler(struct duet_role_thread *role, struct duet_deliver
     dt_error_set(DT_OK, "%s", ""); /* what it says about its failure, nothing older */
     *answer = role->application->handler(delivery, role->state);
     if (*answer == DT_OK && delivery->fatal == DT_OK) {
-        *done = true;
-        return duet_sink_release(role->sink);
+        *answer = duet_sink_release(role->sink);
+        if (*answer != DT_EINVAL) { /* which is the message's own: a deferred constraint */
+            *done = *answer == DT_OK;
+            return *answer;
+        }
     }
     if (delivery->fatal != DT_OK)
         return delivery->fatal; /* the whole transaction is rolled back */
