@@ -69,14 +69,13 @@ static void give(struct rmq_pull *pull, const struct rmq_command *command,
 
     if (body.size == 0 && next_offset == pull->offset && !is_moved && !pull->was_lost)
         return;
-    if (rmq_chunk_new(body, &chunk) != DT_OK) {
+    if (rmq_chunk_new(body, pull->offset, &chunk) != DT_OK) {
         dt_log_warning("answer to a pull of %s %s/%d at offset %lld: %s",
                        pull->consumer->topic, pull->queue.broker_name, pull->queue.queue_id,
                        (long long)pull->offset, dt_error_text());
         back_off(pull, dt_error_text());
         return;
     }
-    chunk->asked_offset = pull->offset;
     chunk->next_offset = next_offset;
     chunk->min_offset = chunk->max_offset = -1;
     rmq_command_i64(command, "minOffset", &chunk->min_offset);

@@ -14,58 +14,36 @@ struct whole {
     size_t plain_count;
 };
 
-dt_status rmq_chunk_new(struct dt_span body, struct rmq_chunk **out)
+dt_status rmq_chunk_new(struct dt_span body, int64_t asked_offset, struct rmq_chunk **out)
 {
-    struct rmq_chunk *chunk;
+    struct rmq_chunk head;
     struct rmq_stored stored;
-    size_t at = 0;
 
     *out = NULL;
-    while (at < body.size) {
+    memset(&head, 0, sizeof(head));
+    head.asked_offset = asked_offset;
+    for (size_t at = 0; at < body.size; at += stored.size) {
         if (rmq_stored_cut(dt_span_of(body.data + at, body.size - at), &stored) !=
             RMQ_CUT_FRAME)
             return dt_error_set(DT_ECORRUPT,
                                 "byte %zu of %zu does not begin a stored message", at,
                                 body.size);
-        at += stored.size;
-    }
-    chunk = malloc(sizeof(*chunk) + body.size + 1);
-    if (chunk == NULL)
-        return dt_error_set(DT_ENOMEM, "no memory for %zu bytes of messages", body.size);
-    memset(chunk, 0, sizeof(*chunk));
-    dt_list_init(&chunk->link);
-    chunk->size = body.size;
-    if (body.size > 0)
-        memcpy(chunk->data, body.data, body.size);
-    chunk->data[body.size] = 0;
-    *out = chunk;
-    return DT_OK;
-}
-
-/* What the block must hold. */
-struct count {
-    size_t messages, properties, without_id, compressed;
-};
-
-static struct count count_chunk(const struct rmq_chunk *chunk)
-{
-    struct count count = {0, 0, 0, 0};
-    struct rmq_stored stored;
-    struct dt_span id;
-    size_t at = 0;
-
-    while (at < chunk->size &&
-           rmq_stored_cut(dt_span_of(chunk->data + at, chunk->size - at), &stored) ==
-               RMQ_CUT_FRAME) {
-        at += stored.size;
-        if (stored.queue_offset < chunk->asked_offset)
+        if (stored.queue_offset < asked_offset)
             continue;
-        count.messages++;
-        count.properties += rmq_properties_count(stored.properties);
-        count.without_id += !rmq_properties_find(stored.properties, "UNIQ_KEY", &id);
-        count.compressed += (stored.sys_flag & RMQ_SYS_COMPRESSED) != 0;
+        head.message_count++;
+        head.property_count += rmq_properties_count(stored.properties);
+        head.compressed_count += (stored.sys_flag & RMQ_SYS_COMPRESSED) != 0;
     }
-    return count;
+    *out = malloc(sizeof(head) + body.size + 1);
+    if (*out == NULL)
+        return dt_error_set(DT_ENOMEM, "no memory for %zu bytes of messages", body.size);
+    head.size = body.size;
+    **out = head;
+    dt_list_init(&(*out)->link);
+    if (body.size > 0)
+        memcpy((*out)->data, body.data, body.size);
+    (*out)->data[body.size] = 0;
+    return DT_OK;
 }
 
 /* A place behind the last one given, for `size` bytes. */
@@ -153,11 +131,11 @@ static void take_message(struct whole *whole, const struct rmq_stored *stored,
 dt_status rmq_batch_make(struct rmq_chunk *chunk, const rmq_queue *queue, size_t body_max,
                          rmq_batch **out)
 {
-    struct count count = count_chunk(chunk);
-    size_t size = sizeof(struct whole) + count.messages * sizeof(rmq_received) +
-                  count.properties * sizeof(rmq_property) +
-                  count.compressed * sizeof(void *) +
-                  count.without_id * RMQ_MESSAGE_ID_SIZE;
+    /* ids: for each message, as it is not known yet which of them bring one */
+    size_t size = sizeof(struct whole) + chunk->message_count * sizeof(rmq_received) +
+                  chunk->property_count * sizeof(rmq_property) +
+                  chunk->compressed_count * sizeof(void *) +
+                  chunk->message_count * RMQ_MESSAGE_ID_SIZE;
     struct whole *whole = malloc(size);
     char(*ids)[RMQ_MESSAGE_ID_SIZE];
     rmq_received *messages, *message;
@@ -168,13 +146,13 @@ dt_status rmq_batch_make(struct rmq_chunk *chunk, const rmq_queue *queue, size_t
     *out = NULL;
     if (whole == NULL)
         return dt_error_set(DT_ENOMEM, "no memory for a batch of %zu messages",
-                            count.messages);
+                            chunk->message_count);
     memset(whole, 0, sizeof(*whole));
     place = (uint8_t *)(whole + 1);
-    messages = message = carve(&place, count.messages * sizeof(*messages));
-    properties = carve(&place, count.properties * sizeof(*properties));
-    whole->plain = carve(&place, count.compressed * sizeof(void *));
-    ids = carve(&place, count.without_id * sizeof(ids[0]));
+    messages = message = carve(&place, chunk->message_count * sizeof(*messages));
+    properties = carve(&place, chunk->property_count * sizeof(*properties));
+    whole->plain = carve(&place, chunk->compressed_count * sizeof(void *));
+    ids = carve(&place, chunk->message_count * sizeof(ids[0]));
     whole->chunk = chunk;
     whole->batch.queue = *queue;
     whole->batch.messages = messages;

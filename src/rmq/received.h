@@ -17,12 +17,15 @@ struct rmq_chunk {
     int64_t asked_offset;
     int64_t next_offset, min_offset, max_offset;
     bool moved, interrupted;
+    size_t message_count, property_count, compressed_count; /* from asked_offset on */
     size_t size;    /* of stored messages, one behind the other */
     uint8_t data[]; /* and one byte more, for the last NUL */
 };
 
-/* Copies the body of an answer. DT_ENOMEM; DT_ECORRUPT: not a row of whole messages. */
-DT_MUST_USE dt_status rmq_chunk_new(struct dt_span body, struct rmq_chunk **out);
+/* Copies the body of an answer. Messages before the offset that was asked for will be left out: a
+ * broker may give out more than that. DT_ENOMEM; DT_ECORRUPT: not a row of whole messages. */
+DT_MUST_USE dt_status rmq_chunk_new(struct dt_span body, int64_t asked_offset,
+                                    struct rmq_chunk **out);
 
 /* What it counts against a bound on memory. */
 static inline size_t rmq_chunk_memory(const struct rmq_chunk *chunk)
@@ -30,11 +33,8 @@ static inline size_t rmq_chunk_memory(const struct rmq_chunk *chunk)
     return sizeof(*chunk) + chunk->size;
 }
 
-/**
- * Makes the batch; takes the chunk over on DT_OK. Messages before the offset that was asked for
- * are left out: a broker may give out more than it was asked for.
- * @param body_max bounds one message's body when decompressed. DT_ENOMEM.
- */
+/* Makes the batch; takes the chunk over on DT_OK. `body_max` bounds one message's body when
+ * decompressed. DT_ENOMEM. */
 DT_MUST_USE dt_status rmq_batch_make(struct rmq_chunk *chunk, const rmq_queue *queue,
                                      size_t body_max, rmq_batch **out);
 

@@ -42,9 +42,8 @@ static rmq_batch *batch_of(struct dt_buf *bytes, int64_t asked)
 
     assert_false(bytes->failed);
     memcpy(exact, bytes->data, bytes->size);
-    assert_int_equal(rmq_chunk_new(dt_span_of(exact, bytes->size), &chunk), DT_OK);
+    assert_int_equal(rmq_chunk_new(dt_span_of(exact, bytes->size), asked, &chunk), DT_OK);
     free(exact);
-    chunk->asked_offset = asked;
     assert_int_equal(rmq_batch_make(chunk, &queue, 1 << 20, &batch), DT_OK);
     dt_buf_fini(bytes);
     return batch;
@@ -192,7 +191,7 @@ static void what_is_no_row_of_messages_is_corrupt(void **state)
         bool is_whole = size == 0 || size == one || size == bytes.size;
 
         memcpy(exact, bytes.data, size);
-        assert_int_equal(rmq_chunk_new(dt_span_of(exact, size), &chunk),
+        assert_int_equal(rmq_chunk_new(dt_span_of(exact, size), 0, &chunk),
                          is_whole ? DT_OK : DT_ECORRUPT);
         free(chunk);
         free(exact);
