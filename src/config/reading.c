@@ -155,6 +155,7 @@ static dt_status read_settings(struct reading *reading, const struct duet_schema
         setting->line = duet_yaml_line(at);
         setting->name = strdup(name);
         setting->value = strdup(text);
+        setting->line = duet_yaml_line(at);
         if (setting->name == NULL || setting->value == NULL)
             return no_memory();
     }

@@ -16,7 +16,8 @@ dt_status duet_kafka_set(rd_kafka_conf_t *conf, const char *name, const char *va
 
     if (rd_kafka_conf_set(conf, name, value, text, sizeof(text)) == RD_KAFKA_CONF_OK)
         return DT_OK;
-    return dt_error_set(DT_EINVAL, "kafka: '%s': %s", name, text);
+    return dt_error_set(DT_EINVAL, "kafka '%s': %s; allowed is what librdkafka's list says",
+                        name, text);
 }
 
 dt_status duet_kafka_set_int(rd_kafka_conf_t *conf, const char *name, int64_t value)

@@ -95,6 +95,18 @@ static inline bool world_wait(struct world *world)
     return pthread_cond_timedwait(&world->changed, &world->lock, &until) == 0;
 }
 
+/* Looks again and again whether a sender sees its side as wished. */
+static inline void world_wait_reachable(struct duet_sender *sender, bool wished)
+{
+    int64_t deadline_ms = dt_clock_ms() + TIMEOUT_MS;
+
+    while (duet_sender_reachable(sender) != wished) {
+        if (dt_clock_ms() > deadline_ms)
+            fail_msg("reachable is not %d in time", wished);
+        usleep(1000);
+    }
+}
+
 /* ---- sending ---- */
 
 static inline void world_sent(void *context, void *token, enum duet_outcome outcome,

@@ -190,8 +190,7 @@ static void a_lost_connection_is_told_before_what_comes_after_it(void **state)
     duet_read_batch_free(batch);
     mockmq_down(mock);
     must(send_odd(world, sender, 0, 1, 0, 1));
-    while (duet_sender_reachable(sender))
-        sched_yield();
+    world_wait_reachable(sender, false);
     must(mockmq_up(mock));
     world_wait_outcomes(world, 2);
     assert_int_equal(world->sent[1].outcome, DUET_DONE);
