@@ -134,18 +134,18 @@ static dt_status refuse_foreign_group(struct duet_consumer *consumer)
 static dt_status take_group(struct duet_consumer *consumer)
 {
     struct duet_session *session = &consumer->session;
-    char holder[DUET_NAME_SIZE];
+    char holder[DUET_NAME_SIZE] = "";
     dt_status status = duet_store_group_take(
         session->store, consumer->topic, consumer->group, session->name, STALE_MS, holder);
 
-    if (status == DT_EBUSY)
+    if (status == DT_EBUSY && holder[0] != '\0')
         return dt_error_set(
             DT_EBUSY,
             "group '%s' of %s is held by the living consumer '%s'; sharing a "
             "group between instances comes later",
             consumer->group, consumer->topic, holder);
     consumer->has_group = status == DT_OK;
-    return status;
+    return duet_session_store_status(status);
 }
 
 /* What the plan wishes, told to the roles; they carry it out between two batches. */
@@ -201,10 +201,10 @@ static dt_status open_parts(struct duet_consumer *consumer,
                                 session->plan, consumer->topic, &consumer->application,
                                 &consumer->wake);
     if (status == DT_OK)
-        status = duet_store_sink_register(session->store, consumer->topic, consumer->group,
-                                          consumer->sink);
+        status = duet_session_store_status(duet_store_sink_register(
+            session->store, consumer->topic, consumer->group, consumer->sink));
     if (status == DT_OK)
-        status = heartbeat(consumer, false);
+        status = duet_session_store_status(heartbeat(consumer, false));
     return status;
 }
 

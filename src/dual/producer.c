@@ -43,7 +43,8 @@ static dt_status take_boot(struct duet_session *session, uint32_t *number, uint1
         number, boot);
 
     if (status != DT_OK)
-        return dt_error_wrap(status, "taking a boot number for '%s'", session->name);
+        return dt_error_wrap(duet_session_store_status(status),
+                             "taking a boot number for '%s'", session->name);
     session->home.number = *number;
     session->home.boot = *boot;
     session->home.plan = session->plan->version;

@@ -8,6 +8,11 @@
 #include "base/log.h"
 #include "base/status.h"
 
+dt_status duet_session_store_status(dt_status status)
+{
+    return status == DT_EBUSY ? dt_error_wrap(DT_EUNREACH, "control store") : status;
+}
+
 static dt_status check_keys(struct duet_session *session)
 {
     dt_status status = duet_keys_load(session->config->key_path, &session->keys);
@@ -36,6 +41,7 @@ dt_status duet_session_open(const char *config_path, const char *name,
         status = duet_store_open(session->config->store, false, &session->store);
     if (status == DT_OK)
         status = duet_store_plan_load(session->store, &session->plan);
+    status = duet_session_store_status(status);
     if (status == DT_ENOTFOUND)
         dt_error_wrap(status, "there is no plan yet; run `duet plan init` first");
     if (status == DT_OK &&

@@ -34,6 +34,10 @@ dt_status duet_session_newer_plan(struct duet_session *session, int64_t version,
 void duet_session_instance(const struct duet_session *session,
                            struct duet_instance *instance);
 
+/* What a failing call to the store means while opening: locked for longer than calls wait is
+ * DT_EUNREACH, since DT_EBUSY says that a living process has the name or the group. */
+dt_status duet_session_store_status(dt_status status);
+
 /* Logs a failing call to the store, at most one line in 10 s: the data plane goes on. */
 void duet_session_store_failed(struct duet_session *session, const char *what);
 
