@@ -3,7 +3,7 @@ back: no effect is lost or repeated."""
 import random
 import time
 
-from harness import Scenario, need_equal
+from harness import Scenario, need_equal, unhurried
 
 SECONDS = 18
 
@@ -17,7 +17,7 @@ def main():
         m.consumer(other)
         m.advance_to('dual-read')
         total = s.expected.rows
-        producers = [m.producer(f'p{i}', rate=total / SECONDS / 2, shard=f'{i}/2')
+        producers = [m.producer(f'p{i}', rate=total / unhurried(SECONDS) / 2, shard=f'{i}/2')
                      for i in range(2)]
 
         def at(part):

@@ -3,7 +3,7 @@ the shadow lacks nothing that is not listed, no acknowledged row is missing."""
 from collections import Counter
 
 import expected
-from harness import Scenario, need, need_equal, wait_for
+from harness import Scenario, need, need_equal, unhurried, wait_for
 
 SECONDS = 8  # that each producer would take for all
 
@@ -21,7 +21,7 @@ def main():
         m.consumer(group)
         m.advance_to('dual-read')
         total = s.expected.rows
-        rate = total / SECONDS / 2
+        rate = total / unhurried(SECONDS) / 2
         m_producers = {f'p{i}': m.producer(f'p{i}', rate=rate, shard=f'{i}/2') for i in range(2)}
 
         for kill, part in enumerate((0.25, 0.5)):

@@ -1,7 +1,7 @@
 """RocketMQ is killed while it is live: rollback brings the groups to Kafka, whose live tables are
 exact with RocketMQ still dead; the shadow tables are, once it is back, less what is listed."""
 import expected
-from harness import Scenario, need, need_equal, wait_for
+from harness import Scenario, need, need_equal, unhurried, wait_for
 
 SECONDS = 20
 
@@ -14,7 +14,7 @@ def main():
             m.consumer(group)
         m.advance_to('dual-read')
         total = s.expected.rows
-        producers = [m.producer(f'p{i}', rate=total / SECONDS / 2, shard=f'{i}/2')
+        producers = [m.producer(f'p{i}', rate=total / unhurried(SECONDS) / 2, shard=f'{i}/2')
                      for i in range(2)]
         wait_for(lambda: m.processed(m.groups[0]) >= total * 0.15, 'the stream to run')
         m.json('advance', '--force', '--reason', 'in mid-stream')

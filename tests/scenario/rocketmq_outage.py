@@ -42,7 +42,8 @@ def below(s, outage):
     producer.need_exit(0)
     need('waited for a secondary: 0 times' in producer.err(), 'no call waited', producer.err())
     m.wait_processed(total)
-    m.need_report(m.wait_report_equal(), s.expected)
+    # a request that was in flight may have been carried out without an answer, and sent again
+    m.need_report(m.wait_report_equal(), s.expected, resent=True)
     for role in ('live', 'shadow'):
         m.need_tables(group, role, s.expected)
     need(not m.ledger()['dropped'], 'nothing is dropped', m.ledger())
@@ -54,7 +55,7 @@ def bound(s):
     # many times the bound, where the brokers hold so much
     source, times = s.csv, 1
     if s.kind == 'real':
-        times = 4
+        times = 2
         source = s.folder / 'several.csv'
         header, _, rows = s.csv.read_text().partition('\n')
         source.write_text(header + '\n' + rows * times)

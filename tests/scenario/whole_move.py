@@ -1,7 +1,7 @@
 """The whole move: all rows, two producers, two groups, four partitions; while they run one
 partition of one group is switched, then everything, then rolled back, then switched again. Live
 and shadow of both groups equal what SQL computes from the file, and so does each daily count."""
-from harness import Scenario, need, need_equal, wait_for
+from harness import Scenario, need, need_equal, unhurried, wait_for
 
 SECONDS = 18  # that the producers take
 
@@ -18,7 +18,7 @@ def main():
         need_equal(m.route()['write'], 'kafka+rocketmq', 'write')
 
         total = s.expected.rows
-        rate = total / SECONDS / 2
+        rate = total / unhurried(SECONDS) / 2
         producers = [m.producer(f'p{i}', rate=rate, shard=f'{i}/2') for i in range(2)]
 
         def at(part):
