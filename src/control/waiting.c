@@ -45,15 +45,32 @@ static bool is_carried_out(const struct duet_role_report *reports, size_t count,
     return false;
 }
 
+/* Whether a consumer of this group's name must be one of this route: another route may list a
+ * group of the same name, and a living consumer is of one of them. */
+static bool is_expected(const struct duet_plan *plan, const struct duet_plan_route *route,
+                        const char *group, const struct duet_role_report *reports,
+                        size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(reports[i].group, group) == 0)
+            return true;
+    for (size_t r = 0; r < plan->route_count; r++)
+        if (&plan->routes[r] != route &&
+            duet_plan_find_group(&plan->routes[r], group) != NULL)
+            return false;
+    return true;
+}
+
 /* A group without a living consumer carries its wishes out when one starts. */
-static void check_group(struct look *look, const struct duet_plan_route *route,
+static void check_group(struct look *look, const struct duet_plan *plan,
+                        const struct duet_plan_route *route,
                         const struct duet_plan_group *group,
                         const struct duet_role_report *reports, size_t count)
 {
     const struct duet_instance *consumer = duet_find_consumer(
         look->instances, look->instance_count, group->name, look->now_ms);
 
-    if (consumer == NULL)
+    if (consumer == NULL || !is_expected(plan, route, group->name, reports, count))
         return;
     for (int32_t p = 0; p < route->partitions && look->who[0] == '\0'; p++)
         if (!is_carried_out(reports, count, group->name, p, group->wish[p]))
@@ -87,7 +104,7 @@ static dt_status look_once(struct duet_store *store, const struct duet_plan *pla
         if (status != DT_OK)
             break;
         for (size_t g = 0; g < route->group_count; g++)
-            check_group(look, route, &route->groups[g], reports, count);
+            check_group(look, plan, route, &route->groups[g], reports, count);
         free(reports);
     }
     free(look->instances);

@@ -42,18 +42,31 @@ static uint32_t key_of(enum duet_fold fold, const struct duet_count *row)
     return fold == DUET_BY_DAY ? row->day : row->window;
 }
 
+/* The index of the line of a key, or where it belongs. */
+static size_t line_index(const struct duet_lines *lines, uint32_t key)
+{
+    size_t low = 0, high = lines->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (lines->line[middle].key < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* The line of a key, made if missing; NULL without memory. */
 static struct duet_line *line_at(struct folding *folding, uint32_t key)
 {
     struct duet_lines *lines = folding->lines;
-    size_t at = lines->count;
+    size_t at = line_index(lines, key);
     struct duet_line_group *groups;
 
-    while (at > 0 && lines->line[at - 1].key >= key) {
-        if (lines->line[at - 1].key == key)
-            return &lines->line[at - 1];
-        at--;
-    }
+    if (at < lines->count && lines->line[at].key == key)
+        return &lines->line[at];
     if (lines->count == folding->capacity) {
         size_t capacity = folding->capacity == 0 ? 16 : folding->capacity * 2;
         void *grown = realloc(lines->line, capacity * sizeof(*lines->line));

@@ -4,6 +4,8 @@
  */
 #include "model/report_boot.h"
 
+#include <stdlib.h>
+
 #include "base/status.h"
 
 /* Counters of a partition's cells: those of duet_issued_counter, and what Kafka's log holds. */
@@ -67,14 +69,24 @@ static dt_status fill_cells(struct sharing *sharing, int32_t partition)
 
 /* ---- one dead boot ---- */
 
+static int compare_cells(const void *a, const void *b)
+{
+    const struct duet_count *x = a, *y = b;
+
+    if (x->window != y->window)
+        return x->window < y->window ? -1 : 1;
+    return (x->day > y->day) - (x->day < y->day);
+}
+
 /* What this boot itself reported in the cell. */
 static int64_t own(const struct duet_tally_boot *boot, const struct duet_count *cell)
 {
-    for (size_t i = 0; i < boot->counts.count; i++)
-        if (boot->counts.rows[i].window == cell->window &&
-            boot->counts.rows[i].day == cell->day)
-            return boot->counts.rows[i].n[DUET_TALLY_ISSUED_KAFKA];
-    return 0;
+    const struct duet_count *row =
+        boot->counts.count == 0 ? NULL
+                                : bsearch(cell, boot->counts.rows, boot->counts.count,
+                                          sizeof(*cell), compare_cells);
+
+    return row != NULL ? row->n[DUET_TALLY_ISSUED_KAFKA] : 0;
 }
 
 /* The newest cell in which the boot reported anything; of a boot that never did, the newest. */
