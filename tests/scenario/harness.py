@@ -475,6 +475,17 @@ class Migration:
                                   '--topic', self.topic], 60).need(0)
         return [json.loads(line) for line in done.out.splitlines()]
 
+    def settled_log(self, side):
+        """The same once it grows no more: RocketMQ shows a message some time after it has
+        acknowledged it."""
+        records = None
+        for _ in range(60):
+            before, records = records, self.log(side)
+            if before is not None and len(before) == len(records):
+                return records
+            time.sleep(1)
+        raise Failed(f'the log of {side} goes on growing')
+
     def put(self, side, partition, value, key=None, stamp=None):
         brokers = self.scenario.brokers
         command = [PROBE, 'put', '--topic', self.topic, '--partition', partition, '--value', value]

@@ -51,7 +51,7 @@ def main():
         m.need_tables(group, 'live', wanted)
 
         # the copies that died with the producer are the only ones the shadow may lack
-        rocketmq = {r['id'] for r in m.log('rocketmq')}
+        rocketmq = {r['id'] for r in m.settled_log('rocketmq')}
         missing = set(ids) - rocketmq
         need_equal(sorted(rocketmq - set(ids)), [], 'ids in RocketMQ alone')
         s.say(f'{len(missing)} copies are missing in RocketMQ')

@@ -39,7 +39,7 @@ def main():
             line = producer.need_exit(0).last_json()
             need_equal((line['done'], line['rows']), (line['rows'], line['rows']), 'last line')
         kafka = m.log('kafka')
-        stored = {r['id'] for r in m.log('rocketmq')}
+        stored = {r['id'] for r in m.settled_log('rocketmq')}
         lost = {r['id'] for r in kafka} - stored
         ledger = m.ledger()
         if lost:  # a broker that was killed may have lost its tail

@@ -83,7 +83,7 @@ def bound(s):
     need_equal((line['done'], line['not_done'], line['in_doubt']), (total, 0, 0), 'last line')
 
     kafka = {r['id']: r for r in m.log('kafka')}
-    rocketmq = {r['id'] for r in m.log('rocketmq')}
+    rocketmq = {r['id'] for r in m.settled_log('rocketmq')}
     missing = set(kafka) - rocketmq
     need(missing, 'some copies are dropped')
     s.say(f'{len(missing)} copies of {total} dropped')

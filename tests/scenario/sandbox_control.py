@@ -34,7 +34,7 @@ def main():
         producer.need_exit(0)
         m.wait_processed(total)
 
-        kafka, rocketmq = m.log('kafka'), m.log('rocketmq')
+        kafka, rocketmq = m.log('kafka'), m.settled_log('rocketmq')
         ids = {r['id'] for r in rocketmq}
         need_equal(ids, {r['id'] for r in kafka}, 'ids on both sides')
         for role in ('live', 'shadow'):
@@ -59,7 +59,7 @@ def main():
         m.producer('q', source=few).need_exit(0)
         m.wait_processed(total + 50, roles=('live',))
         fresh = {r['id'] for r in m.log('kafka')} - before
-        there = {r['id'] for r in m.log('rocketmq')}
+        there = {r['id'] for r in m.settled_log('rocketmq')}
         need_equal((len(fresh), len(fresh - there)), (50, 3), 'copies withheld')
 
         def told():
