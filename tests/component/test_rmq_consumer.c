@@ -487,6 +487,7 @@ static void offsets_of_a_group_are_kept_by_the_broker(void **state)
     rmq_consumer_config config = {.group = group, .member = true};
     struct world world;
     rmq_consumer *consumer;
+    dt_status status;
     bool found;
     int64_t offset = -7;
 
@@ -494,9 +495,12 @@ static void offsets_of_a_group_are_kept_by_the_broker(void **state)
     world_open(&world, false, 2, NULL);
     snprintf(group, sizeof(group), "G-%s", world.topic);
     fill(&world, 1, 0, 20);
-    assert_status(rmq_offset_query(world.client, group, world.topic, &world.queues[1],
-                                   LONG_MS, &offset),
-                  DT_ENOTFOUND);
+    status = rmq_offset_query(world.client, group, world.topic, &world.queues[1], LONG_MS,
+                              &offset);
+    if (world.mock != NULL || status != DT_OK)
+        assert_int_equal(status, DT_ENOTFOUND);
+    else
+        assert_int_equal(offset, 0); /* a broker of 4.x, on a topic as young as this */
     consumer = world_consumer(&world, &config);
     while (members(&world, group, rmq_client_id(world.client), &found) != 1)
         ;
