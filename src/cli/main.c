@@ -102,10 +102,8 @@ int main(int argc, char **argv)
 {
     struct cli cli = {"", getenv("DUET_CONFIG"), false};
 
-    if (argc < 2) {
-        print_help();
-        return end(CLI_USAGE);
-    }
+    if (argc < 2)
+        return end(cli_usage(&cli, "name a command; see duet --help"));
     cli.json = has_word(argc - 1, argv + 1, "--json");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         print_help();
@@ -127,6 +125,7 @@ int main(int argc, char **argv)
         }
         return end(commands[i].run(&cli, argc - 2, argv + 2));
     }
+    cli.command = argv[1];
     for (size_t i = 0; i < LATER; i++)
         if (strcmp(argv[1], later[i].name) == 0)
             return end(cli_usage(&cli,
