@@ -201,7 +201,8 @@ typedef struct rmq_producer_config {
  *
  * @param status  DT_OK        stored; `receipt` says where.
  *                DT_EREFUSED  the broker will not take this message: not stored.
- *                DT_ETIMEDOUT not sent before the deadline: not stored.
+ *                DT_ETIMEDOUT not stored before the deadline: never sent, or each time answered
+ *                             that the broker cannot take it now (`reason` has its words).
  *                DT_ECLOSED   the producer was freed before it was sent: not stored.
  *                DT_EINDOUBT  sent, never answered before the deadline or the end: unknown.
  * @param reason  a sentence, "" on DT_OK; valid during the call.

@@ -209,8 +209,14 @@ static bool look_for_brokers(struct rmq_client *client)
         if (member->topic == NULL || member->is_announced)
             continue;
         is_missing = true;
-        topic = rmq_topic_get(client, member->topic);
-        if (topic != NULL && !topic->is_fetching)
+        topic = member->route_topic;
+        if (topic == NULL) {
+            topic = member->route_topic = rmq_topic_get(client, member->topic);
+            if (topic == NULL)
+                continue;
+            topic->users++;
+        }
+        if (!topic->is_fetching)
             rmq_topic_refresh(topic, NULL);
     }
     return is_missing;
@@ -249,6 +255,7 @@ void rmq_heartbeat_join(struct rmq_client *client, struct rmq_member *member)
 
     member->since_wall_ms = dt_clock_wall_ms();
     member->is_announced = false;
+    member->route_topic = NULL;
     dt_list_append(&heartbeat->members, &member->link);
     if (member->topic != NULL) {
         dt_timer_set(heartbeat->timer, dt_clock_ms());
@@ -345,6 +352,8 @@ void rmq_heartbeat_leave(struct rmq_client *client, struct rmq_member *member,
     struct dt_link *link;
 
     dt_list_remove(&member->link);
+    if (member->route_topic != NULL)
+        member->route_topic->users--;
     leave = has_other(heartbeat, member) ? NULL : calloc(1, sizeof(*leave));
     if (leave == NULL) {
         done(context);

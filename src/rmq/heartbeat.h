@@ -23,6 +23,8 @@ struct rmq_member {
     const char *group;
     const char *topic; /* of a consumer; NULL: a producer */
     int64_t since_wall_ms;
+    struct rmq_topic
+        *route_topic;  /* kept fresh while we are a member; NULL: not found yet */
     bool is_announced; /* to the brokers of the topic, once their addresses were known */
 };
 
