@@ -60,7 +60,7 @@ static void take_room(void)
 /* With --both: looks at what is pending each time half a window has been sent. */
 static void wait_both(const struct load *load)
 {
-    const struct timespec moment = {.tv_nsec = 100000};
+    const struct timespec moment = {.tv_nsec = 1000000};
     duet_producer_stats stats;
 
     for (;;) {
