@@ -73,6 +73,11 @@ function(duet_register_tests)
     if(DUET_SANITIZE MATCHES thread)
       duet_planted_race()
     endif()
+    if(NOT DUET_SANITIZE) # 8 processes, 10,000 writes each, one killed every second
+      add_test(NAME house.store_kill_full COMMAND test_store_kill)
+      set_tests_properties(house.store_kill_full PROPERTIES LABELS house TIMEOUT 600
+                           ENVIRONMENT DUET_TEST_FULL=1)
+    endif()
   endif()
   file(GLOB scripts CONFIGURE_DEPENDS tests/house/*.sh)
   foreach(script ${scripts})
