@@ -160,6 +160,9 @@ def stamps(s, m, before):
         m.put('kafka', 1, value, key='N14228', stamp=stamp)
     wait_for(lambda: m.processed(group) == before + 3, 'the live effects of foreign records')
     wait_for(lambda: m.ledger()['foreign'] >= foreign + 3, 'the ledger to list them', 15)
+    # and one on the other side, which the live role only looks at
+    m.put('rocketmq', 1, value, key='N14228', stamp='A' * 38)
+    wait_for(lambda: m.ledger()['foreign'] >= foreign + 4, 'the ledger to list that of RocketMQ', 15)
     ids = {r['id'] for r in m.log('kafka') if r['verdict'] != 'ok'}
     need_equal(len(ids), 3, 'foreign records in the log')
     # a message that is no flight is given up, listed, and does not hold up what follows

@@ -34,9 +34,9 @@ def below(s, outage):
     # the pace of acknowledgements does not change: nobody waits for RocketMQ
     wait_for(lambda: time.monotonic() - since >= AWAY, 'the outage', AWAY + 10, every=0.2)
     acknowledged = m.next_row('p') - before
-    need(acknowledged > rate * AWAY * 0.9, 'acknowledged while RocketMQ was away',
+    need(acknowledged > rate * AWAY * 0.7, 'acknowledged while RocketMQ was away',
          f'{acknowledged} of {rate * AWAY:.0f}')
-    need(m.processed(group) >= before + acknowledged * 0.9, 'live goes on', m.processed(group))
+    need(m.processed(group) >= before + acknowledged * 0.7, 'live goes on', m.processed(group))
     (s.brokers.rocketmq_start if outage == 'kill' else s.brokers.rocketmq_resume)()
     s.say('RocketMQ is back')
     producer.need_exit(0)
