@@ -3,7 +3,6 @@ import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Properties;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -33,7 +32,7 @@ public final class NaiveDualWrite {
     private final List<MessageQueue> queues;
     private final String topic;
     private final int window;
-    private final Semaphore room;
+    private int outstanding; // guarded by this
     private final AtomicLong errors = new AtomicLong();
 
     NaiveDualWrite(String kafkaAddress, String namesrv, String topic, int partitions, int window) throws Exception {
@@ -54,19 +53,35 @@ public final class NaiveDualWrite {
             throw new IllegalStateException(queues.size() + " queues");
         this.topic = topic;
         this.window = window;
-        room = new Semaphore(window);
     }
 
     private void done(AtomicInteger copies, Throwable error) {
         if (error != null && errors.getAndIncrement() == 0)
             System.err.println(error);
-        if (copies.decrementAndGet() == 0)
-            room.release();
+        if (copies.decrementAndGet() > 0)
+            return;
+        synchronized (this) {
+            if (--outstanding == window / 2 || outstanding == 0)
+                notify();
+        }
+    }
+
+    /** As dual_write.c does it: sleeps until half is free rather than once a message. */
+    private synchronized void takeRoom() throws InterruptedException {
+        if (outstanding >= window)
+            while (outstanding > window / 2)
+                wait();
+        outstanding++;
+    }
+
+    private synchronized void drain() throws InterruptedException {
+        while (outstanding > 0)
+            wait();
     }
 
     private void run(long count, int partitions, int size) throws Exception {
         for (long n = 0; n < count; n++) {
-            room.acquire();
+            takeRoom();
             byte[] body = new byte[size];
             for (int i = 0; i < 8; i++)
                 body[i] = (byte) ('a' + (n >> (4 * i) & 15));
@@ -89,8 +104,7 @@ public final class NaiveDualWrite {
                 }
             });
         }
-        room.acquire(window);
-        room.release(window);
+        drain();
     }
 
     public static void main(String[] args) throws Exception {
