@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "rmq/consumer_inside.h"
+#include "rmq/pull_consumer_inside.h"
 
 enum {
     HELD_MS = 5000, /* brokers look only so often at requests that they hold */
@@ -84,7 +84,7 @@ static void give(struct rmq_pull *pull, const struct rmq_command *command,
     chunk->interrupted = pull->was_lost;
     pull->was_lost = false;
     pull->offset = next_offset;
-    rmq_consumer_take(pull, chunk);
+    rmq_pull_consumer_take(pull, chunk);
 }
 
 static void on_found(struct rmq_pull *pull, const struct rmq_command *command,
@@ -135,7 +135,7 @@ static void on_empty(struct rmq_pull *pull, const struct rmq_command *command)
 static void on_answer(struct rmq_call *call, const struct rmq_answer *answer)
 {
     struct rmq_pull *pull = call->owner;
-    struct rmq_consumer *consumer = pull->consumer;
+    struct rmq_pull_consumer *consumer = pull->consumer;
     const struct rmq_command *command = answer->command;
     int64_t now_ms = dt_clock_ms();
     char remark[RMQ_REASON_SIZE];
@@ -143,14 +143,14 @@ static void on_answer(struct rmq_call *call, const struct rmq_answer *answer)
     if (answer->status != DT_OK) {
         bool is_late = now_ms - pull->asked_ms >= call->timeout_ms;
 
-        rmq_consumer_unanswered(consumer,
-                                is_late ? pull->asked_ms + consumer->suspend_ms : now_ms);
+        rmq_pull_consumer_unanswered(
+            consumer, is_late ? pull->asked_ms + consumer->suspend_ms : now_ms);
         pull->was_lost = true;
         refresh_route(pull);
         back_off(pull, answer->reason);
         return;
     }
-    rmq_consumer_answered(consumer);
+    rmq_pull_consumer_answered(consumer);
     rmq_command_i64(command, "suggestWhichBrokerId", &pull->broker_id);
     switch (command->code) {
     case RMQ_SUCCESS:
@@ -177,7 +177,7 @@ static void on_answer(struct rmq_call *call, const struct rmq_answer *answer)
 static void encode(struct rmq_call *call, struct dt_buf *out, enum rmq_header_type type)
 {
     struct rmq_pull *pull = call->owner;
-    struct rmq_consumer *consumer = pull->consumer;
+    struct rmq_pull_consumer *consumer = pull->consumer;
     struct rmq_encoder encoder;
 
     pull->asked_ms = dt_clock_ms();
@@ -207,14 +207,14 @@ static void on_route(struct rmq_topic_wait *wait, struct rmq_topic *topic, dt_st
         pull_go(pull);
         return;
     }
-    rmq_consumer_unanswered(pull->consumer, dt_clock_ms());
+    rmq_pull_consumer_unanswered(pull->consumer, dt_clock_ms());
     back_off(pull, reason);
 }
 
 /* True if there is no room for another answer; whoever polls will wake us. */
 static bool is_full(struct rmq_pull *pull)
 {
-    struct rmq_consumer *consumer = pull->consumer;
+    struct rmq_pull_consumer *consumer = pull->consumer;
     bool full;
 
     pthread_mutex_lock(&consumer->mutex);
@@ -227,7 +227,7 @@ static bool is_full(struct rmq_pull *pull)
 /* Asks for what comes next. */
 static void pull_go(struct rmq_pull *pull)
 {
-    struct rmq_consumer *consumer = pull->consumer;
+    struct rmq_pull_consumer *consumer = pull->consumer;
     struct rmq_client *client = client_of(pull);
     struct rmq_topic *topic = consumer->route_topic;
     const char *address;
@@ -253,7 +253,7 @@ static void pull_go(struct rmq_pull *pull)
     address =
         rmq_route_pull_address(topic->route, pull->queue.broker_name, pull->broker_id);
     if (address == NULL) {
-        rmq_consumer_unanswered(consumer, dt_clock_ms());
+        rmq_pull_consumer_unanswered(consumer, dt_clock_ms());
         refresh_route(pull);
         back_off(pull, "the name server does not know the broker");
         return;
@@ -267,7 +267,7 @@ static void pull_go(struct rmq_pull *pull)
 static void on_posted(struct dt_op *op)
 {
     struct rmq_pull *pull = DT_CONTAINER(op, struct rmq_pull, op);
-    struct rmq_consumer *consumer = pull->consumer;
+    struct rmq_pull_consumer *consumer = pull->consumer;
     uint64_t generation;
     int64_t start_offset;
     bool is_assigned;
@@ -302,7 +302,7 @@ bool rmq_pull_wake(struct rmq_pull *pull)
 
 /* ---------------------------------------------------------------- life */
 
-dt_status rmq_pull_new(struct rmq_consumer *consumer, const rmq_queue *queue,
+dt_status rmq_pull_new(struct rmq_pull_consumer *consumer, const rmq_queue *queue,
                        struct rmq_pull **out)
 {
     struct rmq_pull *pull = calloc(1, sizeof(*pull));

@@ -14,7 +14,7 @@
 #include "rmq/client_inside.h"
 #include "rmq/received.h"
 
-struct rmq_consumer;
+struct rmq_pull_consumer;
 
 enum rmq_pull_state {
     RMQ_PULL_OFF,
@@ -26,7 +26,7 @@ enum rmq_pull_state {
 
 struct rmq_pull {
     struct rmq_pull *next; /* of the consumer; never changes */
-    struct rmq_consumer *consumer;
+    struct rmq_pull_consumer *consumer;
     rmq_queue queue;
     /* Lock: consumer->mutex */
     uint64_t generation;
@@ -52,8 +52,8 @@ struct rmq_pull {
 };
 
 /* Thread: any. DT_ENOMEM. */
-DT_MUST_USE dt_status rmq_pull_new(struct rmq_consumer *consumer, const rmq_queue *queue,
-                                   struct rmq_pull **out);
+DT_MUST_USE dt_status rmq_pull_new(struct rmq_pull_consumer *consumer,
+                                   const rmq_queue *queue, struct rmq_pull **out);
 
 /* Looks at generation and room again. Lock: consumer->mutex held; true: the caller must post
  * pull->op after letting go of it. */

@@ -20,7 +20,7 @@ struct partition {
 
 struct rocketmq_reader {
     struct duet_reader base;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     char name[DUET_NAME_SIZE]; /* Kafka's */
     struct duet_stamp_key stamp_key;
     struct duet_rocketmq_origin origin;
@@ -49,7 +49,7 @@ static void reader_unassign(struct duet_reader *base, int32_t partition)
         return;
     if (reader->held != NULL && reader->held_partition == partition)
         drop_held(reader);
-    rmq_consumer_unassign(reader->consumer, &reader->partitions[partition].queue);
+    rmq_pull_consumer_unassign(reader->consumer, &reader->partitions[partition].queue);
     reader->partitions[partition].assigned = false;
 }
 
@@ -64,8 +64,8 @@ static dt_status reader_assign(struct duet_reader *base, int32_t partition,
                             reader->name, partition, (long long)position);
     if (reader->held != NULL && reader->held_partition == partition)
         drop_held(reader);
-    status = rmq_consumer_assign(reader->consumer, &reader->partitions[partition].queue,
-                                 position);
+    status = rmq_pull_consumer_assign(reader->consumer,
+                                      &reader->partitions[partition].queue, position);
     if (status != DT_OK)
         return dt_error_wrap(status, "rocketmq: reading %s partition %d", reader->name,
                              partition);
@@ -95,7 +95,7 @@ static dt_status refill(struct rocketmq_reader *reader)
 {
     rmq_batch *batch;
     int32_t partition;
-    dt_status status = rmq_consumer_poll(reader->consumer, 0, &batch);
+    dt_status status = rmq_pull_consumer_poll(reader->consumer, 0, &batch);
 
     if (status == DT_ETIMEDOUT)
         return DT_OK;
@@ -191,7 +191,7 @@ static void reader_free(struct duet_reader *base)
     struct rocketmq_reader *reader = (struct rocketmq_reader *)base;
 
     drop_held(reader);
-    rmq_consumer_free(reader->consumer);
+    rmq_pull_consumer_free(reader->consumer);
     free(reader);
 }
 
@@ -209,12 +209,12 @@ static dt_status reader_start(struct rocketmq_reader *reader,
     const struct duet_plan_route *route = config->route;
     size_t memory = config->memory_max > 0 ? config->memory_max : MEMORY_DEFAULT;
     char group[DUET_RMQ_GROUP_MAX + 1] = "duet-reader";
-    rmq_consumer_config settings = {.topic = route->rocketmq_topic,
-                                    .group = group,
-                                    .member = config->group != NULL,
-                                    .pull_count = PULL_COUNT,
-                                    .ready = config->notify,
-                                    .opaque = config->context};
+    rmq_pull_consumer_config settings = {.topic = route->rocketmq_topic,
+                                         .group = group,
+                                         .member = config->group != NULL,
+                                         .pull_count = PULL_COUNT,
+                                         .ready = config->notify,
+                                         .opaque = config->context};
     dt_status status = DT_OK;
 
     if (config->group != NULL)
@@ -226,7 +226,7 @@ static dt_status reader_start(struct rocketmq_reader *reader,
     if (settings.queue_memory_max < QUEUE_MEMORY_MIN)
         settings.queue_memory_max = QUEUE_MEMORY_MIN;
     if (status == DT_OK)
-        status = rmq_consumer_new(client->rmq, &settings, &reader->consumer);
+        status = rmq_pull_consumer_new(client->rmq, &settings, &reader->consumer);
     return status == DT_OK ? DT_OK : dt_error_wrap(status, "rocketmq");
 }
 

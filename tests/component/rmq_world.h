@@ -109,18 +109,18 @@ static inline rmq_producer *world_producer(struct world *world,
     return producer;
 }
 
-static inline rmq_consumer *world_consumer(struct world *world,
-                                           const rmq_consumer_config *settings)
+static inline rmq_pull_consumer *world_consumer(struct world *world,
+                                                const rmq_pull_consumer_config *settings)
 {
-    rmq_consumer_config config = {0};
-    rmq_consumer *consumer;
+    rmq_pull_consumer_config config = {0};
+    rmq_pull_consumer *consumer;
 
     if (settings != NULL)
         config = *settings;
     config.topic = world->topic;
     if (config.group == NULL)
         config.group = "readers";
-    assert_done(rmq_consumer_new(world->client, &config, &consumer));
+    assert_done(rmq_pull_consumer_new(world->client, &config, &consumer));
     return consumer;
 }
 
@@ -245,15 +245,15 @@ static inline int number_of(const rmq_received *message)
 static inline int read_numbers(struct world *world, size_t queue, int *numbers, int max,
                                int least)
 {
-    rmq_consumer *consumer = world_consumer(world, NULL);
+    rmq_pull_consumer *consumer = world_consumer(world, NULL);
     int64_t end = 0, next = 0;
     int count = 0;
 
-    assert_done(rmq_consumer_assign(consumer, &world->queues[queue], 0));
+    assert_done(rmq_pull_consumer_assign(consumer, &world->queues[queue], 0));
     while (next < end || count < least) {
         rmq_batch *batch;
 
-        assert_done(rmq_consumer_poll(consumer, LONG_MS, &batch));
+        assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
         for (size_t i = 0; i < batch->count; i++) {
             assert_true(count < max);
             assert_int_equal(batch->messages[i].offset, count);
@@ -264,7 +264,7 @@ static inline int read_numbers(struct world *world, size_t queue, int *numbers, 
         assert_done(rmq_offset_max(world->client, world->topic, &world->queues[queue],
                                    LONG_MS, &end));
     }
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     return count;
 }
 

@@ -71,10 +71,10 @@ static void stored_order(int lanes, char order[3], int64_t *at_once)
 {
     rmq_client_config client_config = {0};
     rmq_producer_config config = {.group = "p", .batch_count_max = 1};
-    rmq_consumer_config reading = {.topic = "t", .group = "c"};
+    rmq_pull_consumer_config reading = {.topic = "t", .group = "c"};
     struct sending sending = {.answered = 0};
     rmq_producer *producers[2] = {NULL, NULL};
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     rmq_queue *queues;
     size_t count, got = 0;
 
@@ -97,18 +97,18 @@ static void stored_order(int lanes, char order[3], int64_t *at_once)
     wait_answers(&sending, 2);
     *at_once = mockmq_sends_at_once(sending.mock);
     mockmq_delay(sending.mock, 0);
-    assert_int_equal(rmq_consumer_new(sending.client, &reading, &consumer), DT_OK);
-    assert_int_equal(rmq_consumer_assign(consumer, &queues[0], 0), DT_OK);
+    assert_int_equal(rmq_pull_consumer_new(sending.client, &reading, &consumer), DT_OK);
+    assert_int_equal(rmq_pull_consumer_assign(consumer, &queues[0], 0), DT_OK);
     while (got < 2) {
         rmq_batch *batch;
 
-        assert_int_equal(rmq_consumer_poll(consumer, 30000, &batch), DT_OK);
+        assert_int_equal(rmq_pull_consumer_poll(consumer, 30000, &batch), DT_OK);
         for (size_t i = 0; i < batch->count && got < 2; i++)
             order[got++] = *(const char *)batch->messages[i].body;
         rmq_batch_free(batch);
     }
     order[2] = '\0';
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     for (int i = 0; i < lanes; i++)
         rmq_producer_free(producers[i]);
     rmq_free(queues);

@@ -216,7 +216,7 @@ static void a_broker_that_comes_back_elsewhere_is_found(void **state)
     struct mockmq_config settings = {0};
     struct world world;
     rmq_producer *producer;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     rmq_message message;
     rmq_batch *batch;
     size_t seen = 0;
@@ -227,8 +227,8 @@ static void a_broker_that_comes_back_elsewhere_is_found(void **state)
     consumer = world_consumer(&world, NULL);
     message = text_message(&world, "x");
     assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
-    assert_done(rmq_consumer_poll(consumer, LONG_MS, &batch));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
+    assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
     rmq_batch_free(batch);
     settings.namesrv_port = (uint16_t)atoi(strrchr(world.namesrv, ':') + 1);
     mockmq_free(world.mock);
@@ -236,13 +236,13 @@ static void a_broker_that_comes_back_elsewhere_is_found(void **state)
         mockmq_start(&settings, &world.mock)); /* empty, its broker on another port */
     assert_done(mockmq_topic_create(world.mock, world.topic, 1));
     assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     while (seen == 0) {
-        assert_done(rmq_consumer_poll(consumer, LONG_MS, &batch));
+        assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
         seen += batch->count;
         rmq_batch_free(batch);
     }
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     rmq_producer_free(producer);
     world_close(&world);
 }
@@ -464,8 +464,8 @@ static void an_idle_client_costs_nothing(void **state)
 {
     struct world world;
     rmq_producer *producer;
-    rmq_consumer *consumer;
-    rmq_consumer_config member = {.member = true};
+    rmq_pull_consumer *consumer;
+    rmq_pull_consumer_config member = {.member = true};
     rmq_message message;
     rmq_batch *batch;
     int64_t before_ms;
@@ -477,13 +477,13 @@ static void an_idle_client_costs_nothing(void **state)
     message = text_message(&world, "x");
     assert_done(rmq_send(producer, &world.queues[0], &message, 400, NULL));
     for (size_t i = 0; i < world.queue_count; i++)
-        assert_done(rmq_consumer_assign(consumer, &world.queues[i], 0));
-    assert_done(rmq_consumer_poll(consumer, LONG_MS, &batch));
+        assert_done(rmq_pull_consumer_assign(consumer, &world.queues[i], 0));
+    assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
     rmq_batch_free(batch);
     before_ms = cpu_ms();
-    assert_status(rmq_consumer_poll(consumer, 1000, &batch), DT_ETIMEDOUT);
+    assert_status(rmq_pull_consumer_poll(consumer, 1000, &batch), DT_ETIMEDOUT);
     assert_true(cpu_ms() - before_ms < 50);
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     rmq_producer_free(producer);
     world_close(&world);
 }

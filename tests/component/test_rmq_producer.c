@@ -72,7 +72,7 @@ static void everything_of_a_message_arrives(void **state)
 {
     struct world world;
     rmq_producer *producer;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     static char big[20000];
     rmq_property properties[] = {
         {"COLOR", "blue"}, {"NOTE", "\xc3\xa4 \"quoted\"\n"}, {"BIG", big}};
@@ -94,9 +94,9 @@ static void everything_of_a_message_arrives(void **state)
         assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, &receipt));
     }
     consumer = world_consumer(&world, NULL);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     for (size_t seen = 0; seen < 4;) {
-        assert_done(rmq_consumer_poll(consumer, LONG_MS, &batch));
+        assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
         for (size_t i = 0; i < batch->count; i++, seen++) {
             const rmq_received *got = &batch->messages[i];
 
@@ -124,7 +124,7 @@ static void everything_of_a_message_arrives(void **state)
         }
         rmq_batch_free(batch);
     }
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     rmq_producer_free(producer);
     world_close(&world);
 }
@@ -134,7 +134,7 @@ static void large_bodies_and_small_ones_keep_their_order(void **state)
     enum { COUNT = 12, LARGE = 4 * 1024 * 1024 };
     struct world world;
     rmq_producer *producer;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     struct sent *sent = sent_new();
     char *body = malloc(LARGE);
     int seen = 0;
@@ -156,11 +156,11 @@ static void large_bodies_and_small_ones_keep_their_order(void **state)
     }
     sent_wait(sent, COUNT);
     consumer = world_consumer(&world, NULL);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     while (seen < COUNT) {
         rmq_batch *batch;
 
-        assert_done(rmq_consumer_poll(consumer, LONG_MS, &batch));
+        assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
         for (size_t i = 0; i < batch->count; i++, seen++) {
             assert_int_equal(sent->one[seen].status, DT_OK);
             assert_int_equal(batch->messages[i].flag, seen);
@@ -171,7 +171,7 @@ static void large_bodies_and_small_ones_keep_their_order(void **state)
         }
         rmq_batch_free(batch);
     }
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     rmq_producer_free(producer);
     free(body);
     sent_free(sent);

@@ -174,24 +174,25 @@ static void print_message(const rmq_received *message)
 static int command_receive(rmq_client *client, const char *topic, const char *group,
                            size_t wanted)
 {
-    const rmq_consumer_config config = {.topic = topic, .group = group, .suspend_ms = 1000};
-    rmq_consumer *consumer = NULL;
+    const rmq_pull_consumer_config config = {
+        .topic = topic, .group = group, .suspend_ms = 1000};
+    rmq_pull_consumer *consumer = NULL;
     rmq_queue *queues = NULL;
     size_t queue_count = 0, got = 0;
     int code = 0;
 
-    if (rmq_consumer_new(client, &config, &consumer) != DT_OK ||
+    if (rmq_pull_consumer_new(client, &config, &consumer) != DT_OK ||
         rmq_topic_read_queues(client, topic, &queues, &queue_count, TIMEOUT_MS) != DT_OK)
         return fail("consumer", dt_error_text());
     for (size_t i = 0; i < queue_count && code == 0; i++) {
         int64_t begin = 0;
         if (rmq_offset_min(client, topic, &queues[i], TIMEOUT_MS, &begin) != DT_OK ||
-            rmq_consumer_assign(consumer, &queues[i], begin) != DT_OK)
+            rmq_pull_consumer_assign(consumer, &queues[i], begin) != DT_OK)
             code = fail("assign", dt_error_text());
     }
     while (got < wanted && code == 0) {
         rmq_batch *batch = NULL;
-        if (rmq_consumer_poll(consumer, TIMEOUT_MS, &batch) != DT_OK) {
+        if (rmq_pull_consumer_poll(consumer, TIMEOUT_MS, &batch) != DT_OK) {
             code = fail("poll", dt_error_text());
             break;
         }
@@ -199,7 +200,7 @@ static int command_receive(rmq_client *client, const char *topic, const char *gr
             print_message(&batch->messages[i]);
         rmq_batch_free(batch);
     }
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     rmq_free(queues);
     return code;
 }

@@ -5,7 +5,7 @@ from collections import Counter
 import expected
 from harness import Scenario, need, need_equal, unhurried, wait_for
 
-SECONDS = 8  # that each producer would take for all
+SECONDS = 12  # that each producer would take for all
 
 
 def rows_of(records):

@@ -24,7 +24,7 @@ function(duet_scenario kind name script)
   add_test(NAME ${kind}.${name}
            COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/scenario/${script}.py --brokers ${kind} ${ARGN})
   set_tests_properties(${kind}.${name} PROPERTIES LABELS ${kind} SKIP_RETURN_CODE 77
-                       TIMEOUT 240 ENVIRONMENT "${scenario_environment}")
+                       TIMEOUT 420 ENVIRONMENT "${scenario_environment}")
   if(kind STREQUAL real)
     set_tests_properties(real.${name} PROPERTIES FIXTURES_REQUIRED brokers
                          RESOURCE_LOCK brokers

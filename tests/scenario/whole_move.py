@@ -3,7 +3,7 @@ partition of one group is switched, then everything, then rolled back, then swit
 and shadow of both groups equal what SQL computes from the file, and so does each daily count."""
 from harness import Scenario, need, need_equal, unhurried, wait_for
 
-SECONDS = 18  # that the producers take
+SECONDS = 24  # that the producers take
 
 
 def main():

@@ -1,15 +1,15 @@
 /*
- * consumer_inside.h - what a consumer is made of, for its pulls.
+ * pull_consumer_inside.h - what a consumer is made of, for its pulls.
  */
-#ifndef RMQ_CONSUMER_INSIDE_H
-#define RMQ_CONSUMER_INSIDE_H
+#ifndef RMQ_PULL_CONSUMER_INSIDE_H
+#define RMQ_PULL_CONSUMER_INSIDE_H
 
 #include <stdatomic.h>
 
 #include "net/event.h"
 #include "rmq/pull.h"
 
-struct rmq_consumer {
+struct rmq_pull_consumer {
     /* settings: never change */
     struct rmq_client *client;
     size_t queue_memory_max;
@@ -35,10 +35,10 @@ struct rmq_consumer {
 };
 
 /* Hands a chunk over; frees it if its generation is over. Thread: net loop. */
-void rmq_consumer_take(struct rmq_pull *pull, struct rmq_chunk *chunk);
+void rmq_pull_consumer_take(struct rmq_pull *pull, struct rmq_chunk *chunk);
 
 /* A pull was answered; or was not, as should have been by that time. Thread: net loop. */
-void rmq_consumer_answered(struct rmq_consumer *consumer);
-void rmq_consumer_unanswered(struct rmq_consumer *consumer, int64_t since_ms);
+void rmq_pull_consumer_answered(struct rmq_pull_consumer *consumer);
+void rmq_pull_consumer_unanswered(struct rmq_pull_consumer *consumer, int64_t since_ms);
 
 #endif

@@ -24,14 +24,14 @@ static void fill(struct world *world, size_t queue, int from, int to)
 }
 
 /* Reads until the number `last` has come; numbers must follow each other from `from` on. */
-static void expect_numbers(rmq_consumer *consumer, int from, int last)
+static void expect_numbers(rmq_pull_consumer *consumer, int from, int last)
 {
     int next = from;
 
     while (next <= last) {
         rmq_batch *batch;
 
-        assert_done(rmq_consumer_poll(consumer, LONG_MS, &batch));
+        assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
         for (size_t i = 0; i < batch->count; i++) {
             assert_int_equal(number_of(&batch->messages[i]), next);
             assert_int_equal(batch->messages[i].offset, next);
@@ -45,27 +45,27 @@ static void expect_numbers(rmq_consumer *consumer, int from, int last)
 static void a_queue_is_read_from_the_chosen_offset(void **state)
 {
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
 
     (void)state;
     world_open(&world, false, 2, NULL);
     fill(&world, 1, 0, 300);
     consumer = world_consumer(&world, NULL);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[1], 0));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[1], 0));
     expect_numbers(consumer, 0, 299);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[1], 250));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[1], 250));
     expect_numbers(consumer, 250, 299);
-    assert_int_equal(rmq_consumer_silent_ms(consumer), 0);
-    rmq_consumer_free(consumer);
+    assert_int_equal(rmq_pull_consumer_silent_ms(consumer), 0);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
 static void queues_take_turns(void **state)
 {
     enum { QUEUES = 3, EACH = 400 };
-    rmq_consumer_config few = {.pull_count = 8};
+    rmq_pull_consumer_config few = {.pull_count = 8};
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     int next[QUEUES] = {0}, seen = 0;
 
     (void)state;
@@ -74,11 +74,11 @@ static void queues_take_turns(void **state)
         fill(&world, q, 0, EACH);
     consumer = world_consumer(&world, &few);
     for (size_t q = 0; q < QUEUES; q++)
-        assert_done(rmq_consumer_assign(consumer, &world.queues[q], 0));
+        assert_done(rmq_pull_consumer_assign(consumer, &world.queues[q], 0));
     while (seen < QUEUES * EACH) {
         rmq_batch *batch;
 
-        assert_done(rmq_consumer_poll(consumer, LONG_MS, &batch));
+        assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
         assert_true(batch->queue.queue_id >= 0 && batch->queue.queue_id < QUEUES);
         for (size_t i = 0; i < batch->count; i++, seen++) {
             assert_int_equal(batch->messages[i].queue.queue_id, batch->queue.queue_id);
@@ -86,7 +86,7 @@ static void queues_take_turns(void **state)
         }
         rmq_batch_free(batch);
     }
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
@@ -114,16 +114,16 @@ static void a_waiting_reader_gets_a_new_message_at_once(void **state)
 {
     struct world world;
     struct later later;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     rmq_batch *batch;
     int64_t started_ms;
 
     (void)state;
     world_open(&world, false, 1, NULL);
     consumer = world_consumer(&world, NULL);
-    assert_status(rmq_consumer_poll(consumer, 0, &batch), DT_ETIMEDOUT);
+    assert_status(rmq_pull_consumer_poll(consumer, 0, &batch), DT_ETIMEDOUT);
     assert_null(batch);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     later.world = &world;
     later.producer = world_producer(&world, NULL);
     started_ms = dt_clock_ms();
@@ -133,24 +133,24 @@ static void a_waiting_reader_gets_a_new_message_at_once(void **state)
                 4000); /* a held request that nobody wakes: 5 s */
     pthread_join(later.thread, NULL);
     rmq_producer_free(later.producer);
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
 static void an_offset_outside_the_queue_is_reported_and_left(void **state)
 {
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     rmq_batch *batch;
 
     (void)state;
     world_open(&world, false, 1, NULL);
     fill(&world, 0, 0, 10);
     consumer = world_consumer(&world, NULL);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     expect_numbers(consumer, 0, 9); /* all of them can be seen now */
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 1000000));
-    assert_done(rmq_consumer_poll(consumer, LONG_MS, &batch));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 1000000));
+    assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
     assert_true(batch->moved);
     assert_int_equal(batch->count, 0);
     assert_int_equal(batch->next_offset, 10);
@@ -159,7 +159,7 @@ static void an_offset_outside_the_queue_is_reported_and_left(void **state)
     rmq_batch_free(batch);
     fill(&world, 0, 10, 12);
     expect_numbers(consumer, 10, 11);
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
@@ -167,7 +167,7 @@ static void nothing_from_before_a_move_comes_after_it(void **state)
 {
     enum { COUNT = 2000 };
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
 
     (void)state;
     world_open(&world, false, 1, NULL);
@@ -176,18 +176,18 @@ static void nothing_from_before_a_move_comes_after_it(void **state)
     for (int i = 0; i < 100; i++) {
         int offset = (i * 619) % (COUNT - 1);
 
-        assert_done(rmq_consumer_assign(consumer, &world.queues[0], offset));
+        assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], offset));
         if (i % 3 != 0) /* else moved again before anything came */
             expect_numbers(consumer, offset, offset + i % 2);
     }
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
 static void a_queue_that_was_unassigned_is_silent(void **state)
 {
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     rmq_batch *batch;
 
     (void)state;
@@ -195,30 +195,30 @@ static void a_queue_that_was_unassigned_is_silent(void **state)
     fill(&world, 0, 0, 1000);
     fill(&world, 1, 0, 10);
     consumer = world_consumer(&world, NULL);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
-    assert_done(rmq_consumer_poll(consumer, LONG_MS, &batch));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
+    assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
     rmq_batch_free(batch);
-    rmq_consumer_unassign(consumer, &world.queues[0]);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[1], 0));
+    rmq_pull_consumer_unassign(consumer, &world.queues[0]);
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[1], 0));
     expect_numbers(consumer, 0, 9);
-    assert_status(rmq_consumer_poll(consumer, 0, &batch), DT_ETIMEDOUT);
-    rmq_consumer_free(consumer);
+    assert_status(rmq_pull_consumer_poll(consumer, 0, &batch), DT_ETIMEDOUT);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
 static void no_more_is_read_ahead_than_allowed(void **state)
 {
     enum { COUNT = 2000 };
-    rmq_consumer_config narrow = {.queue_memory_max = 20000};
+    rmq_pull_consumer_config narrow = {.queue_memory_max = 20000};
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     int64_t offset;
 
     (void)state;
     world_open(&world, true, 1, NULL);
     fill(&world, 0, 0, COUNT);
     consumer = world_consumer(&world, &narrow);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     assert_true(mockmq_wait_requests(world.mock, RMQ_PULL_MESSAGE, 2, LONG_MS));
     for (int i = 0; i < 50; i++) /* time in which it could read on, if it would */
         assert_done(
@@ -226,14 +226,14 @@ static void no_more_is_read_ahead_than_allowed(void **state)
     /* an answer has 32 messages of some 150 bytes: four fill the room, a fifth is allowed */
     assert_true(mockmq_requests(world.mock, RMQ_PULL_MESSAGE) <= 6);
     expect_numbers(consumer, 0, COUNT - 1);
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
 static void lost_connections_are_reported_and_survived(void **state)
 {
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     rmq_batch *batch;
     bool interrupted = false;
     int next = 10;
@@ -242,13 +242,13 @@ static void lost_connections_are_reported_and_survived(void **state)
     world_open(&world, true, 1, NULL);
     fill(&world, 0, 0, 10);
     consumer = world_consumer(&world, NULL);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     expect_numbers(consumer, 0, 9);
     assert_true(mockmq_wait_requests(world.mock, RMQ_PULL_MESSAGE, 2, LONG_MS));
     mockmq_cut(world.mock);
     fill(&world, 0, 10, 20);
     while (next < 20) {
-        assert_done(rmq_consumer_poll(consumer, LONG_MS, &batch));
+        assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
         assert_false(batch->moved);
         interrupted |= batch->interrupted;
         for (size_t i = 0; i < batch->count; i++)
@@ -256,54 +256,54 @@ static void lost_connections_are_reported_and_survived(void **state)
         rmq_batch_free(batch);
     }
     assert_true(interrupted);
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
 static void a_lost_tail_moves_the_reader(void **state)
 {
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     rmq_batch *batch;
 
     (void)state;
     world_open(&world, true, 1, NULL);
     fill(&world, 0, 0, 10);
     consumer = world_consumer(&world, NULL);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     expect_numbers(consumer, 0, 9);
     assert_true(mockmq_wait_requests(world.mock, RMQ_PULL_MESSAGE, 2, LONG_MS));
     mockmq_restart(world.mock, 4);
-    assert_done(rmq_consumer_poll(consumer, LONG_MS, &batch));
+    assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
     assert_true(batch->moved);
     assert_true(batch->interrupted);
     assert_int_equal(batch->next_offset, 6);
     rmq_batch_free(batch);
     fill(&world, 0, 6, 9);
     expect_numbers(consumer, 6, 8);
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
 static void silence_is_measured_while_no_broker_answers(void **state)
 {
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     rmq_batch *batch;
 
     (void)state;
     world_open(&world, true, 1, NULL);
     consumer = world_consumer(&world, NULL);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     assert_true(mockmq_wait_requests(world.mock, RMQ_PULL_MESSAGE, 1, LONG_MS));
     mockmq_down(world.mock);
-    while (rmq_consumer_silent_ms(consumer) < 50)
-        assert_status(rmq_consumer_poll(consumer, 10, &batch), DT_ETIMEDOUT);
+    while (rmq_pull_consumer_silent_ms(consumer) < 50)
+        assert_status(rmq_pull_consumer_poll(consumer, 10, &batch), DT_ETIMEDOUT);
     assert_done(mockmq_up(world.mock));
     fill(&world, 0, 0, 1);
     expect_numbers(consumer, 0, 0);
-    assert_int_equal(rmq_consumer_silent_ms(consumer), 0);
-    rmq_consumer_free(consumer);
+    assert_int_equal(rmq_pull_consumer_silent_ms(consumer), 0);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
@@ -322,7 +322,7 @@ static void errors_on_pulls_are_come_over(void **state)
                                     9999};
     const rmq_client_config quick = {.backoff_ms_min = 1, .backoff_ms_max = 4};
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
 
     (void)state;
     world_open(&world, true, 1, &quick);
@@ -330,30 +330,30 @@ static void errors_on_pulls_are_come_over(void **state)
     consumer = world_consumer(&world, NULL);
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         mockmq_error(world.mock, RMQ_PULL_MESSAGE, codes[i], 3);
-        assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
+        assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
         expect_numbers(consumer, 0, 39);
     }
     mockmq_lose_answers(world.mock, RMQ_PULL_MESSAGE, 3);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 5));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 5));
     expect_numbers(consumer, 5, 39);
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
 static void an_empty_answer_at_once_makes_no_busy_loop(void **state)
 {
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     rmq_batch *batch;
 
     (void)state;
     world_open(&world, true, 1, NULL);
     consumer = world_consumer(&world, NULL);
     mockmq_error(world.mock, RMQ_PULL_MESSAGE, RMQ_PULL_NOT_FOUND, 1000000);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
-    assert_status(rmq_consumer_poll(consumer, 500, &batch), DT_ETIMEDOUT);
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
+    assert_status(rmq_pull_consumer_poll(consumer, 500, &batch), DT_ETIMEDOUT);
     assert_true(mockmq_requests(world.mock, RMQ_PULL_MESSAGE) < 20);
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
@@ -378,9 +378,9 @@ static void ring(void *opaque)
 static void a_reader_that_does_not_wait_is_called(void **state)
 {
     struct bell bell = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
-    rmq_consumer_config config = {.ready = ring, .opaque = &bell};
+    rmq_pull_consumer_config config = {.ready = ring, .opaque = &bell};
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     rmq_batch *batch;
     int answered = 0, next = 0;
 
@@ -388,9 +388,9 @@ static void a_reader_that_does_not_wait_is_called(void **state)
     world_open(&world, false, 1, NULL);
     fill(&world, 0, 0, 100);
     consumer = world_consumer(&world, &config);
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     while (next < 150) {
-        dt_status status = rmq_consumer_poll(consumer, 0, &batch);
+        dt_status status = rmq_pull_consumer_poll(consumer, 0, &batch);
 
         if (status == DT_OK) {
             for (size_t i = 0; i < batch->count; i++)
@@ -407,7 +407,7 @@ static void a_reader_that_does_not_wait_is_called(void **state)
         answered = bell.count;
         pthread_mutex_unlock(&bell.mutex);
     }
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
@@ -433,9 +433,9 @@ static void members_are_listed_while_they_live(void **state)
 {
     rmq_client_config named = {.instance_name = "second"};
     char group[80];
-    rmq_consumer_config config = {.group = group, .member = true};
+    rmq_pull_consumer_config config = {.group = group, .member = true};
     struct world world, other;
-    rmq_consumer *first, *second;
+    rmq_pull_consumer *first, *second;
     bool found;
 
     (void)state;
@@ -452,10 +452,10 @@ static void members_are_listed_while_they_live(void **state)
     while (members(&world, group, rmq_client_id(other.client), &found) != 2)
         ;
     assert_true(found);
-    rmq_consumer_free(first);
+    rmq_pull_consumer_free(first);
     assert_int_equal(members(&world, group, rmq_client_id(other.client), &found), 1);
     assert_true(found);
-    rmq_consumer_free(second);
+    rmq_pull_consumer_free(second);
     assert_int_equal(members(&world, group, "nobody", &found), 0);
     rmq_client_free(other.client);
     world_close(&world);
@@ -463,9 +463,9 @@ static void members_are_listed_while_they_live(void **state)
 
 static void a_member_is_back_in_the_list_after_a_lost_connection(void **state)
 {
-    rmq_consumer_config config = {.member = true};
+    rmq_pull_consumer_config config = {.member = true};
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     bool found;
 
     (void)state;
@@ -473,20 +473,20 @@ static void a_member_is_back_in_the_list_after_a_lost_connection(void **state)
     consumer = world_consumer(&world, &config);
     while (members(&world, "readers", rmq_client_id(world.client), &found) != 1)
         ;
-    assert_done(rmq_consumer_assign(consumer, &world.queues[0], 0));
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     mockmq_restart(world.mock, 0);
     while (members(&world, "readers", rmq_client_id(world.client), &found) != 1)
         ;
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
 static void offsets_of_a_group_are_kept_by_the_broker(void **state)
 {
     char group[80];
-    rmq_consumer_config config = {.group = group, .member = true};
+    rmq_pull_consumer_config config = {.group = group, .member = true};
     struct world world;
-    rmq_consumer *consumer;
+    rmq_pull_consumer *consumer;
     dt_status status;
     bool found;
     int64_t offset = -7;
@@ -520,7 +520,7 @@ static void offsets_of_a_group_are_kept_by_the_broker(void **state)
     assert_done(
         rmq_offset_max(world.client, world.topic, &world.queues[0], LONG_MS, &offset));
     assert_int_equal(offset, 0);
-    rmq_consumer_free(consumer);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 

@@ -2,24 +2,24 @@
 
 #include "base/clock.h"
 #include "base/status.h"
-#include "rmq/consumer_inside.h"
 #include "rmq/naming.h"
+#include "rmq/pull_consumer_inside.h"
 
 /* ---------------------------------------------------------------- from the pulls */
 
-void rmq_consumer_answered(struct rmq_consumer *consumer)
+void rmq_pull_consumer_answered(struct rmq_pull_consumer *consumer)
 {
     atomic_store(&consumer->silent_since_ms, 0);
 }
 
-void rmq_consumer_unanswered(struct rmq_consumer *consumer, int64_t since_ms)
+void rmq_pull_consumer_unanswered(struct rmq_pull_consumer *consumer, int64_t since_ms)
 {
     int_least64_t well = 0;
 
     atomic_compare_exchange_strong(&consumer->silent_since_ms, &well, since_ms);
 }
 
-int64_t rmq_consumer_silent_ms(const rmq_consumer *consumer)
+int64_t rmq_pull_consumer_silent_ms(const rmq_pull_consumer *consumer)
 {
     int64_t since_ms = atomic_load(&consumer->silent_since_ms);
     int64_t now_ms = dt_clock_ms();
@@ -27,9 +27,9 @@ int64_t rmq_consumer_silent_ms(const rmq_consumer *consumer)
     return since_ms == 0 || since_ms > now_ms ? 0 : now_ms - since_ms;
 }
 
-void rmq_consumer_take(struct rmq_pull *pull, struct rmq_chunk *chunk)
+void rmq_pull_consumer_take(struct rmq_pull *pull, struct rmq_chunk *chunk)
 {
-    struct rmq_consumer *consumer = pull->consumer;
+    struct rmq_pull_consumer *consumer = pull->consumer;
     bool tell = false;
 
     pthread_mutex_lock(&consumer->mutex);
@@ -52,7 +52,8 @@ void rmq_consumer_take(struct rmq_pull *pull, struct rmq_chunk *chunk)
 /* ---------------------------------------------------------------- polling */
 
 /* The next chunk, from the queue whose turn it is; NULL: there is none. Lock: mutex held. */
-static struct rmq_chunk *take_chunk(struct rmq_consumer *consumer, struct rmq_pull **from)
+static struct rmq_chunk *take_chunk(struct rmq_pull_consumer *consumer,
+                                    struct rmq_pull **from)
 {
     struct rmq_chunk *chunk;
     struct rmq_pull *pull;
@@ -71,7 +72,7 @@ static struct rmq_chunk *take_chunk(struct rmq_consumer *consumer, struct rmq_pu
 }
 
 /* The batch could not be made: the chunk is the next again, if it still counts. */
-static void put_back(struct rmq_consumer *consumer, struct rmq_pull *pull,
+static void put_back(struct rmq_pull_consumer *consumer, struct rmq_pull *pull,
                      uint64_t generation, struct rmq_chunk *chunk)
 {
     pthread_mutex_lock(&consumer->mutex);
@@ -86,7 +87,8 @@ static void put_back(struct rmq_consumer *consumer, struct rmq_pull *pull,
     free(chunk);
 }
 
-dt_status rmq_consumer_poll(rmq_consumer *consumer, int64_t timeout_ms, rmq_batch **out)
+dt_status rmq_pull_consumer_poll(rmq_pull_consumer *consumer, int64_t timeout_ms,
+                                 rmq_batch **out)
 {
     struct rmq_chunk *chunk;
     struct rmq_pull *pull = NULL;
@@ -128,7 +130,8 @@ dt_status rmq_consumer_poll(rmq_consumer *consumer, int64_t timeout_ms, rmq_batc
 
 /* ---------------------------------------------------------------- assigning */
 
-static struct rmq_pull *find_pull(struct rmq_consumer *consumer, const rmq_queue *queue)
+static struct rmq_pull *find_pull(struct rmq_pull_consumer *consumer,
+                                  const rmq_queue *queue)
 {
     struct rmq_pull *pull = consumer->pulls;
 
@@ -155,8 +158,8 @@ static bool restart(struct rmq_pull *pull, bool is_assigned, int64_t offset)
     return rmq_pull_wake(pull);
 }
 
-dt_status rmq_consumer_assign(rmq_consumer *consumer, const rmq_queue *queue,
-                              int64_t offset)
+dt_status rmq_pull_consumer_assign(rmq_pull_consumer *consumer, const rmq_queue *queue,
+                                   int64_t offset)
 {
     struct rmq_pull *pull;
     dt_status status = DT_OK;
@@ -184,7 +187,7 @@ dt_status rmq_consumer_assign(rmq_consumer *consumer, const rmq_queue *queue,
     return status;
 }
 
-void rmq_consumer_unassign(rmq_consumer *consumer, const rmq_queue *queue)
+void rmq_pull_consumer_unassign(rmq_pull_consumer *consumer, const rmq_queue *queue)
 {
     struct rmq_pull *pull, *other;
     bool post = false, is_idle = true;
@@ -199,7 +202,7 @@ void rmq_consumer_unassign(rmq_consumer *consumer, const rmq_queue *queue)
         is_idle &= !other->is_assigned;
     pthread_mutex_unlock(&consumer->mutex);
     if (is_idle)
-        rmq_consumer_answered(consumer); /* nobody is waited for */
+        rmq_pull_consumer_answered(consumer); /* nobody is waited for */
     if (post)
         dt_loop_post(consumer->client->loop, &pull->op);
 }
@@ -208,12 +211,12 @@ void rmq_consumer_unassign(rmq_consumer *consumer, const rmq_queue *queue)
 
 static void join_on_loop(void *context)
 {
-    struct rmq_consumer *consumer = context;
+    struct rmq_pull_consumer *consumer = context;
 
     rmq_heartbeat_join(consumer->client, &consumer->member);
 }
 
-static dt_status check_settings(const rmq_consumer_config *config)
+static dt_status check_settings(const rmq_pull_consumer_config *config)
 {
     dt_status status = rmq_topic_name_check(config->topic);
 
@@ -224,10 +227,10 @@ static dt_status check_settings(const rmq_consumer_config *config)
     return status;
 }
 
-dt_status rmq_consumer_new(rmq_client *client, const rmq_consumer_config *config,
-                           rmq_consumer **out)
+dt_status rmq_pull_consumer_new(rmq_client *client, const rmq_pull_consumer_config *config,
+                                rmq_pull_consumer **out)
 {
-    struct rmq_consumer *consumer;
+    struct rmq_pull_consumer *consumer;
     dt_status status;
 
     if (client == NULL || config == NULL || out == NULL)
@@ -272,14 +275,14 @@ dt_status rmq_consumer_new(rmq_client *client, const rmq_consumer_config *config
 
 static void on_left(void *context)
 {
-    struct rmq_consumer *consumer = context;
+    struct rmq_pull_consumer *consumer = context;
 
     dt_event_set(&consumer->finished);
 }
 
 static void close_on_loop(void *context)
 {
-    struct rmq_consumer *consumer = context;
+    struct rmq_pull_consumer *consumer = context;
 
     for (struct rmq_pull *pull = consumer->pulls; pull != NULL; pull = pull->next)
         rmq_pull_leave_loop(pull);
@@ -292,7 +295,7 @@ static void close_on_loop(void *context)
         on_left(consumer);
 }
 
-void rmq_consumer_free(rmq_consumer *consumer)
+void rmq_pull_consumer_free(rmq_pull_consumer *consumer)
 {
     struct rmq_pull *pull, *next;
 

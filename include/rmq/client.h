@@ -1,0 +1,60 @@
+/*
+ * client.h - a client: the network thread, the connections and the route cache.
+ */
+#ifndef RMQ_CLIENT_H
+#define RMQ_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rmq/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The library's version, such as "0.1.0". The text is static. */
+DT_API const char *rmq_version(void);
+
+typedef struct rmq_client rmq_client;
+
+/** Settings of a client; zero or NULL means the default given. Start from {0}. */
+typedef struct rmq_client_config {
+    const char *namesrv;       /* "host:port;host:port"; required. Copied. */
+    const char *instance_name; /* last part of the client id; NULL: pid and a random number.
+                                  Must be unique in a consumer group. Copied. */
+    int64_t connect_timeout_ms;  /* 3000 */
+    int64_t request_timeout_ms;  /* 3000: one round trip that is not a long poll */
+    int64_t heartbeat_period_ms; /* 30000 */
+    int64_t route_period_ms;     /* 30000: refresh of known routes; on errors at once */
+    int64_t backoff_ms_min;      /* 20: first wait after a failure ... */
+    int64_t backoff_ms_max;      /* 1000: ... doubling, with jitter, up to this */
+    size_t frame_size_max;       /* 16 MiB: a peer that announces more is cut off */
+    bool binary_header; /* false: JSON headers are sent; both are always understood */
+} rmq_client_config;
+
+/**
+ * Makes a client and starts its network thread. Connects to nobody yet: an address that is
+ * wrong is known at the first request.
+ *
+ * @param config borrowed; copied. @param out the caller's, until rmq_client_free().
+ * @returns DT_OK; DT_EINVAL: no or malformed name-server list; DT_ENOMEM; DT_EIO.
+ */
+DT_API DT_MUST_USE dt_status rmq_client_new(const rmq_client_config *config,
+                                            rmq_client **out);
+
+/** Stops the thread and frees. Producers and consumers of it must be freed before. NULL: no-op.
+ * Not from a callback. */
+DT_API void rmq_client_free(rmq_client *client);
+
+/** The id under which brokers know this client: ip@instance_name. Valid as long as it lives. */
+DT_API const char *rmq_client_id(const rmq_client *client);
+
+/** Frees what a function of this library says to free with it. NULL is fine. */
+DT_API void rmq_free(void *memory);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
