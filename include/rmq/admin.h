@@ -47,6 +47,18 @@ DT_API DT_MUST_USE dt_status rmq_offset_max(rmq_client *client, const char *topi
                                             const rmq_queue *queue, int64_t timeout_ms,
                                             int64_t *offset);
 
+/** Of the messages around a time, the first stored at it or later (the queue's end if there is
+ * none), or the last stored at it or before (the queue's beginning if there is none). */
+typedef enum rmq_boundary { RMQ_BOUNDARY_LOWER, RMQ_BOUNDARY_UPPER } rmq_boundary;
+
+/** An offset by the time at which the broker stored (29). @param wall_ms since 1970. Brokers
+ * before 5.1.4 know the lower boundary only; those before 5.1 answer the last message for a time
+ * behind it, instead of the end. */
+DT_API DT_MUST_USE dt_status rmq_offset_by_time(rmq_client *client, const char *topic,
+                                                const rmq_queue *queue, int64_t wall_ms,
+                                                rmq_boundary boundary, int64_t timeout_ms,
+                                                int64_t *offset);
+
 /** The group's committed offset: the next one to read (14, with setZeroIfNotFound=false; a 4.x
  * broker may answer 0 for a new group on a young topic). DT_ENOTFOUND: none is stored. */
 DT_API DT_MUST_USE dt_status rmq_offset_query(rmq_client *client, const char *group,

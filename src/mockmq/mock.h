@@ -296,6 +296,8 @@ struct mockmq {
     size_t committed_count, committed_capacity;
     struct mock_pull *pulls;
     int64_t pull_count;
+    int32_t answer_count_max; /* of one pull; 0: as from memory */
+    size_t answer_bytes_max;
     struct mock_delayed *delayed; /* by due_ms */
 
     int64_t delay_ms;

@@ -103,6 +103,10 @@ void mockmq_lose_answers(struct mockmq *mock, int32_t request_code, int64_t coun
 /* Every answer from now on leaves so much later; 0: at once. */
 void mockmq_delay(struct mockmq *mock, int64_t delay_ms);
 
+/* Pulls are answered with at most so many messages and bytes from now on, as brokers do for what
+ * is no longer in their memory (8 and 65536); 0: 32 messages, 256 KiB. One message always goes. */
+void mockmq_pull_limit(struct mockmq *mock, int32_t count, size_t bytes);
+
 /* Closes all connections. */
 void mockmq_cut(struct mockmq *mock);
 

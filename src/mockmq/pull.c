@@ -61,10 +61,21 @@ static bool matches(const struct mock_message *message, const char *expression)
 
 /* ---------------------------------------------------------------- reading */
 
-/* Fills the body; where reading goes on, and whether anything was found. */
-static int64_t collect(const struct mock_queue *queue, int64_t offset, int32_t count_max,
-                       const char *expression, struct dt_buf *body)
+void mockmq_pull_limit(struct mockmq *mock, int32_t count, size_t bytes)
 {
+    pthread_mutex_lock(&mock->lock);
+    mock->answer_count_max = count;
+    mock->answer_bytes_max = bytes;
+    pthread_mutex_unlock(&mock->lock);
+}
+
+/* Fills the body; where reading goes on, and whether anything was found. */
+static int64_t collect(const struct mockmq *mock, const struct mock_queue *queue,
+                       int64_t offset, int32_t count_max, const char *expression,
+                       struct dt_buf *body)
+{
+    int32_t answer_max = mock->answer_count_max == 0 ? COUNT_MAX : mock->answer_count_max;
+    size_t bytes_max = mock->answer_bytes_max == 0 ? BYTES_MAX : mock->answer_bytes_max;
     int32_t found = 0;
     size_t at = (size_t)offset, scanned = 0;
 
@@ -73,8 +84,8 @@ static int64_t collect(const struct mock_queue *queue, int64_t offset, int32_t c
 
         if (!matches(message, expression))
             continue;
-        if (found > 0 && (found >= count_max || found >= COUNT_MAX ||
-                          body->size + message->size > BYTES_MAX))
+        if (found > 0 && (found >= count_max || found >= answer_max ||
+                          body->size + message->size > bytes_max))
             break;
         dt_buf_put(body, message->bytes, message->size);
         found++;
@@ -82,8 +93,9 @@ static int64_t collect(const struct mock_queue *queue, int64_t offset, int32_t c
     return (int64_t)at;
 }
 
-static void read_queue(const struct mock_queue *queue, int64_t offset, int32_t count_max,
-                       const char *expression, struct mock_reply *reply)
+static void read_queue(const struct mockmq *mock, const struct mock_queue *queue,
+                       int64_t offset, int32_t count_max, const char *expression,
+                       struct mock_reply *reply)
 {
     int64_t max = (int64_t)queue->count, next = offset;
     int32_t code = RMQ_PULL_NOT_FOUND;
@@ -102,7 +114,7 @@ static void read_queue(const struct mock_queue *queue, int64_t offset, int32_t c
         code = RMQ_PULL_OFFSET_MOVED;
         next = max;
     } else if (offset < max) {
-        next = collect(queue, offset, count_max, expression, &reply->body);
+        next = collect(mock, queue, offset, count_max, expression, &reply->body);
         code = reply->body.size > 0 ? RMQ_SUCCESS : RMQ_PULL_RETRY_IMMEDIATELY;
         remark = code == RMQ_SUCCESS ? "FOUND" : "NO_MATCHED_MESSAGE";
     }
@@ -157,7 +169,7 @@ static bool try_answer(struct mockmq *mock, struct mock_pull *pull, bool at_last
     struct mock_reply *reply = &mock->late_reply;
 
     mock_reply_begin(reply);
-    read_queue(pull->queue, pull->offset, pull->count_max, pull->expression, reply);
+    read_queue(mock, pull->queue, pull->offset, pull->count_max, pull->expression, reply);
     if (!at_last &&
         (reply->code == RMQ_PULL_NOT_FOUND || reply->code == RMQ_PULL_RETRY_IMMEDIATELY))
         return false;
@@ -322,7 +334,7 @@ void mock_handle_pull(struct mockmq *mock, const struct mock_call *call,
     if ((header.sys_flag & RMQ_PULL_COMMIT) != 0)
         mock_offset_commit(mock, header.group, header.topic, queue->id,
                            header.commit_offset);
-    read_queue(queue, header.offset, header.count_max, expression, reply);
+    read_queue(mock, queue, header.offset, header.count_max, expression, reply);
     if (reply->code == RMQ_PULL_NOT_FOUND && (header.sys_flag & RMQ_PULL_SUSPEND) != 0 &&
         header.suspend_ms > 0 && !rmq_command_is_oneway(call->command))
         reply->held = hold(mock, call, queue, header.offset, header.count_max,

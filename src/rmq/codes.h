@@ -85,6 +85,7 @@ enum rmq_sys_flag {
     RMQ_SYS_TRANSACTION_MASK = 0x000C, /* 0 none, 4 prepared, 8 commit, 12 rollback */
     RMQ_SYS_BORN_HOST_IPV6 = 0x0010,
     RMQ_SYS_STORE_HOST_IPV6 = 0x0020,
+    RMQ_SYS_INNER_BATCH = 0x00C0, /* both bits: the body is a batch (batch.h) */
     RMQ_SYS_COMPRESSION_MASK = 0x0700,
     RMQ_SYS_COMPRESSION_LZ4 = 0x0100,
     RMQ_SYS_COMPRESSION_ZSTD = 0x0200,

@@ -8,6 +8,8 @@ struct position {
     const char *topic;
     const rmq_queue *queue;
     int64_t commit;
+    int64_t wall_ms;
+    bool is_upper;
 };
 
 static void put_position(struct rmq_ask *ask, struct rmq_encoder *encoder)
@@ -22,6 +24,10 @@ static void put_position(struct rmq_ask *ask, struct rmq_encoder *encoder)
         rmq_encode_int(encoder, "commitOffset", position->commit);
     if (ask->request_code == RMQ_QUERY_CONSUMER_OFFSET)
         rmq_encode_bool(encoder, "setZeroIfNotFound", false);
+    if (ask->request_code == RMQ_SEARCH_OFFSET_BY_TIMESTAMP) {
+        rmq_encode_int(encoder, "timestamp", position->wall_ms);
+        rmq_encode_str(encoder, "boundaryType", position->is_upper ? "UPPER" : "LOWER");
+    }
 }
 
 static bool read_offset(struct rmq_ask *ask, const struct rmq_command *command,
@@ -71,7 +77,7 @@ static dt_status ask_position(rmq_client *client, int32_t code,
 dt_status rmq_offset_min(rmq_client *client, const char *topic, const rmq_queue *queue,
                          int64_t timeout_ms, int64_t *offset)
 {
-    struct position position = {NULL, topic, queue, 0};
+    struct position position = {.topic = topic, .queue = queue};
     dt_status status;
 
     if (offset == NULL)
@@ -85,17 +91,36 @@ dt_status rmq_offset_min(rmq_client *client, const char *topic, const rmq_queue 
 dt_status rmq_offset_max(rmq_client *client, const char *topic, const rmq_queue *queue,
                          int64_t timeout_ms, int64_t *offset)
 {
-    struct position position = {NULL, topic, queue, 0};
+    struct position position = {.topic = topic, .queue = queue};
 
     if (offset == NULL)
         return dt_error_set(DT_EINVAL, "no place for the offset");
     return ask_position(client, RMQ_GET_MAX_OFFSET, &position, timeout_ms, offset);
 }
 
+dt_status rmq_offset_by_time(rmq_client *client, const char *topic, const rmq_queue *queue,
+                             int64_t wall_ms, rmq_boundary boundary, int64_t timeout_ms,
+                             int64_t *offset)
+{
+    struct position position = {.topic = topic, .queue = queue, .wall_ms = wall_ms};
+    dt_status status;
+
+    if (offset == NULL || wall_ms < 0 ||
+        (boundary != RMQ_BOUNDARY_LOWER && boundary != RMQ_BOUNDARY_UPPER))
+        return dt_error_set(DT_EINVAL,
+                            "no place for the offset, no time or no such boundary");
+    position.is_upper = boundary == RMQ_BOUNDARY_UPPER;
+    status =
+        ask_position(client, RMQ_SEARCH_OFFSET_BY_TIMESTAMP, &position, timeout_ms, offset);
+    if (status == DT_OK && *offset < 0)
+        *offset = 0;
+    return status;
+}
+
 dt_status rmq_offset_query(rmq_client *client, const char *group, const char *topic,
                            const rmq_queue *queue, int64_t timeout_ms, int64_t *offset)
 {
-    struct position position = {group, topic, queue, 0};
+    struct position position = {.group = group, .topic = topic, .queue = queue};
     dt_status status = rmq_group_name_check(group);
 
     if (status == DT_OK && offset == NULL)
@@ -109,7 +134,8 @@ dt_status rmq_offset_query(rmq_client *client, const char *group, const char *to
 dt_status rmq_offset_commit(rmq_client *client, const char *group, const char *topic,
                             const rmq_queue *queue, int64_t offset, int64_t timeout_ms)
 {
-    struct position position = {group, topic, queue, offset};
+    struct position position = {
+        .group = group, .topic = topic, .queue = queue, .commit = offset};
     dt_status status = rmq_group_name_check(group);
 
     if (status == DT_OK && offset < 0)

@@ -292,6 +292,7 @@ static void send_call(struct rmq_conn *conn, struct rmq_call *call)
     now_ms = dt_clock_ms();
     call->state = RMQ_CALL_SENT;
     call->conn = conn;
+    call->conn_number = conn->number;
     call->sent_end = dt_tcp_put_position(conn->tcp);
     call->received_before = dt_tcp_received(conn->tcp);
     call->expires_ms = earlier(call->deadline_ms, now_ms + call->timeout_ms);
@@ -365,6 +366,7 @@ static dt_status connect_peer(struct rmq_peers *peers, struct rmq_peer *peer)
     }
     conn->peers = peers;
     conn->peer = peer;
+    conn->number = ++peers->last_conn_number;
     dt_list_init(&conn->pending);
     dt_list_append(&peers->conns, &conn->link);
     peer->conn = conn;

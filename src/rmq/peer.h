@@ -59,8 +59,9 @@ struct rmq_call {
     struct dt_link link;             /* in waiting, pending or ending */
     struct rmq_call *next_in_bucket; /* of the table of sent calls */
     struct rmq_conn *conn;           /* when sent */
-    uint64_t sent_end;               /* stream position behind it */
-    uint64_t received_before;        /* bytes that had come in when it was sent */
+    uint64_t conn_number; /* of the connection it went by last: later ones have larger */
+    uint64_t sent_end;    /* stream position behind it */
+    uint64_t received_before; /* bytes that had come in when it was sent */
     int64_t expires_ms;
     dt_status end_status;
     char reason[RMQ_REASON_SIZE];
@@ -71,6 +72,7 @@ struct rmq_conn {
     struct rmq_peers *peers;
     struct rmq_peer *peer;
     struct dt_tcp *tcp;
+    uint64_t number; /* from 1 on, never used twice */
     bool is_open;
     bool is_draining; /* gets no new calls; closed after the last answer */
     bool is_reading;  /* frames are being handled: not to be freed now */
@@ -95,6 +97,7 @@ struct rmq_peers {
     size_t peer_count;
     struct rmq_call *sent[RMQ_CALL_BUCKETS]; /* by opaque */
     int32_t last_opaque;
+    uint64_t last_conn_number;
     struct dt_link ending;
     struct dt_op deliver_op;
     bool deliver_posted;

@@ -1,10 +1,14 @@
 /*
- * pull.h - reads one queue ahead: one request under way, by long polling.
+ * pull.h - reads one queue ahead: several requests under way while there is much to read, one
+ * long poll at its end.
  *
- *   OFF -> ROUTE -> CALLING     the topic's route is not known yet
- *   CALLING -> CALLING          an answer came, and there is room for another
- *   CALLING -> FULL -> CALLING  there is no room until somebody polls
- *   CALLING -> BACKOFF -> ...   no answer, or one that says: come again
+ *   OFF -> ROUTE -> RUNNING          the topic's route is not known yet
+ *   RUNNING                          asks as long as the window (pull_window.h) wants to and there
+ *                                    is room for answers; whoever polls wakes it
+ *   RUNNING -> BACKOFF -> RUNNING    no answer, or one that says: come again
+ *
+ * What the window holds out of order is only as good as the connection it came by: when that is
+ * lost all of it is dropped, since a broker may come back without its newest messages.
  *
  * Each assignment has a generation number. What an older one gave is dropped where it is met.
  */
@@ -12,16 +16,20 @@
 #define RMQ_PULL_H
 
 #include "rmq/client_inside.h"
+#include "rmq/pull_window.h"
 #include "rmq/received.h"
 
 struct rmq_pull_consumer;
 
-enum rmq_pull_state {
-    RMQ_PULL_OFF,
-    RMQ_PULL_ROUTE,
-    RMQ_PULL_CALLING,
-    RMQ_PULL_FULL,
-    RMQ_PULL_BACKOFF
+enum rmq_pull_state { RMQ_PULL_OFF, RMQ_PULL_ROUTE, RMQ_PULL_RUNNING, RMQ_PULL_BACKOFF };
+
+/* One request of a pull; made when first needed, kept for the next. */
+struct rmq_pull_request {
+    struct rmq_pull *pull;
+    struct rmq_call call;
+    struct rmq_pull_wish wish;
+    int64_t asked_ms;
+    bool to_master; /* else a slave, which may know less */
 };
 
 struct rmq_pull {
@@ -32,22 +40,25 @@ struct rmq_pull {
     uint64_t generation;
     bool is_assigned;
     int64_t start_offset;
+    bool is_paused;
     struct dt_link chunks; /* of this generation, oldest first */
     size_t buffered;       /* bytes of them */
-    struct dt_link ready;  /* in consumer->ready while there are chunks */
-    bool wants_room;       /* is FULL: tell it when there is room */
+    size_t buffered_count; /* messages of them */
+    struct dt_link ready;  /* in consumer->ready while there are chunks to be polled */
+    bool wants_room;       /* would ask for more: tell it when there is room */
     bool is_posted;
     struct dt_op op;
     /* the net loop's */
     enum rmq_pull_state state;
-    uint64_t running;  /* the generation that it reads for */
-    int64_t offset;    /* to ask for next */
-    int64_t broker_id; /* that the broker suggested */
-    int64_t asked_ms;
-    unsigned failures; /* in a row */
-    bool was_lost;     /* the connection, since the last answer */
+    uint64_t running; /* the generation that it reads for */
+    struct rmq_pull_window window;
+    struct rmq_pull_request *requests[RMQ_PULL_PIECES_MAX]; /* by id */
+    size_t answer_size;                                     /* what an answer took lately */
+    int64_t broker_id;                                      /* that the broker suggested */
+    uint64_t conn_numbers[2]; /* that answers came by: of a slave, of the master */
+    unsigned failures;        /* in a row */
+    bool was_lost;            /* the connection, since the last batch */
     struct rmq_topic_wait wait;
-    struct rmq_call call;
     struct dt_timer *timer;
 };
 

@@ -27,6 +27,20 @@ int64_t rmq_pull_consumer_silent_ms(const rmq_pull_consumer *consumer)
     return since_ms == 0 || since_ms > now_ms ? 0 : now_ms - since_ms;
 }
 
+static void count_in(struct rmq_pull *pull, const struct rmq_chunk *chunk)
+{
+    pull->buffered += rmq_chunk_memory(chunk);
+    pull->buffered_count += chunk->message_count;
+}
+
+/* Has a place in the row of those that can be polled, if there is something. */
+static void show(struct rmq_pull *pull)
+{
+    if (!dt_list_is_empty(&pull->chunks) && !pull->is_paused &&
+        dt_list_is_empty(&pull->ready))
+        dt_list_append(&pull->consumer->ready, &pull->ready);
+}
+
 void rmq_pull_consumer_take(struct rmq_pull *pull, struct rmq_chunk *chunk)
 {
     struct rmq_pull_consumer *consumer = pull->consumer;
@@ -35,16 +49,27 @@ void rmq_pull_consumer_take(struct rmq_pull *pull, struct rmq_chunk *chunk)
     pthread_mutex_lock(&consumer->mutex);
     if (pull->generation == pull->running && pull->is_assigned) {
         dt_list_append(&pull->chunks, &chunk->link);
-        pull->buffered += rmq_chunk_memory(chunk);
-        if (dt_list_is_empty(&pull->ready))
-            dt_list_append(&consumer->ready, &pull->ready);
-        tell = consumer->wants_ready;
-        consumer->wants_ready = false;
+        count_in(pull, chunk);
+        show(pull);
+        tell = !dt_list_is_empty(&consumer->ready) && consumer->wants_ready;
+        consumer->wants_ready &= !tell;
         pthread_cond_signal(&consumer->arrived);
         chunk = NULL;
     }
     pthread_mutex_unlock(&consumer->mutex);
     free(chunk);
+    if (tell && consumer->ready_fn != NULL)
+        consumer->ready_fn(consumer->opaque);
+}
+
+void rmq_pull_consumer_tell(struct rmq_pull_consumer *consumer)
+{
+    bool tell;
+
+    pthread_mutex_lock(&consumer->mutex);
+    tell = !dt_list_is_empty(&consumer->ready) && consumer->wants_ready;
+    consumer->wants_ready &= !tell;
+    pthread_mutex_unlock(&consumer->mutex);
     if (tell && consumer->ready_fn != NULL)
         consumer->ready_fn(consumer->opaque);
 }
@@ -64,9 +89,9 @@ static struct rmq_chunk *take_chunk(struct rmq_pull_consumer *consumer,
     chunk = DT_CONTAINER(pull->chunks.next, struct rmq_chunk, link);
     dt_list_remove(&chunk->link);
     pull->buffered -= rmq_chunk_memory(chunk);
+    pull->buffered_count -= chunk->message_count;
     dt_list_remove(&pull->ready);
-    if (!dt_list_is_empty(&pull->chunks))
-        dt_list_append(&consumer->ready, &pull->ready);
+    show(pull);
     *from = pull;
     return chunk;
 }
@@ -78,9 +103,8 @@ static void put_back(struct rmq_pull_consumer *consumer, struct rmq_pull *pull,
     pthread_mutex_lock(&consumer->mutex);
     if (pull->generation == generation && pull->is_assigned) {
         dt_list_append(pull->chunks.next, &chunk->link); /* before the first */
-        pull->buffered += rmq_chunk_memory(chunk);
-        if (dt_list_is_empty(&pull->ready))
-            dt_list_append(&consumer->ready, &pull->ready);
+        count_in(pull, chunk);
+        show(pull);
         chunk = NULL;
     }
     pthread_mutex_unlock(&consumer->mutex);
@@ -111,7 +135,9 @@ dt_status rmq_pull_consumer_poll(rmq_pull_consumer *consumer, int64_t timeout_ms
     }
     if (chunk != NULL) {
         generation = pull->generation;
-        if (pull->wants_room && pull->buffered < consumer->queue_memory_max)
+        /* half empty: so that there is room for several answers, not for one at a time */
+        if (pull->wants_room && pull->buffered <= consumer->queue_memory_max / 2 &&
+            pull->buffered_count <= consumer->queue_count_max / 2)
             post = rmq_pull_wake(pull);
     } else {
         status = consumer->is_closed ? DT_ECLOSED : DT_ETIMEDOUT;
@@ -122,7 +148,8 @@ dt_status rmq_pull_consumer_poll(rmq_pull_consumer *consumer, int64_t timeout_ms
     if (chunk == NULL)
         return dt_error_set(status, status == DT_ECLOSED ? "the consumer is being closed"
                                                          : "nothing to read yet");
-    status = rmq_batch_make(chunk, &pull->queue, consumer->client->frame_size_max, out);
+    status = rmq_batch_make(chunk, &pull->queue, consumer->client->frame_size_max,
+                            &consumer->tags, out);
     if (status != DT_OK)
         put_back(consumer, pull, generation, chunk);
     return status;
@@ -151,7 +178,9 @@ static bool restart(struct rmq_pull *pull, bool is_assigned, int64_t offset)
         free(chunk);
     }
     dt_list_remove(&pull->ready);
-    pull->buffered = 0;
+    pull->buffered = pull->buffered_count = 0;
+    pull->is_paused = false;
+    pull->wants_room = false;
     pull->generation++;
     pull->is_assigned = is_assigned;
     pull->start_offset = offset;
@@ -207,6 +236,75 @@ void rmq_pull_consumer_unassign(rmq_pull_consumer *consumer, const rmq_queue *qu
         dt_loop_post(consumer->client->loop, &pull->op);
 }
 
+static void set_paused(rmq_pull_consumer *consumer, const rmq_queue *queue, bool is_paused)
+{
+    struct rmq_pull *pull;
+    bool post = false;
+
+    if (consumer == NULL || queue == NULL)
+        return;
+    pthread_mutex_lock(&consumer->mutex);
+    pull = find_pull(consumer, queue);
+    if (pull != NULL && pull->is_assigned && pull->is_paused != is_paused) {
+        pull->is_paused = is_paused;
+        if (is_paused) {
+            dt_list_remove(&pull->ready);
+        } else {
+            show(pull);
+            pthread_cond_signal(&consumer->arrived);
+            post = rmq_pull_wake(pull); /* reads on, and tells */
+        }
+    }
+    pthread_mutex_unlock(&consumer->mutex);
+    if (post)
+        dt_loop_post(consumer->client->loop, &pull->op);
+}
+
+void rmq_pull_consumer_pause(rmq_pull_consumer *consumer, const rmq_queue *queue)
+{
+    set_paused(consumer, queue, true);
+}
+
+void rmq_pull_consumer_resume(rmq_pull_consumer *consumer, const rmq_queue *queue)
+{
+    set_paused(consumer, queue, false);
+}
+
+dt_status rmq_pull_consumer_assign_from(rmq_pull_consumer *consumer, const rmq_queue *queue,
+                                        rmq_start start, int64_t wall_ms,
+                                        int64_t timeout_ms, int64_t *offset)
+{
+    rmq_client *client = consumer == NULL ? NULL : consumer->client;
+    const char *topic = consumer == NULL ? NULL : consumer->topic;
+    int64_t found = 0;
+    dt_status status;
+
+    switch (start) {
+    case RMQ_START_FIRST:
+        status = rmq_offset_min(client, topic, queue, timeout_ms, &found);
+        break;
+    case RMQ_START_LAST:
+        status = rmq_offset_max(client, topic, queue, timeout_ms, &found);
+        break;
+    case RMQ_START_TIME:
+        status = rmq_offset_by_time(client, topic, queue, wall_ms, RMQ_BOUNDARY_LOWER,
+                                    timeout_ms, &found);
+        break;
+    case RMQ_START_COMMITTED:
+        status = consumer == NULL ? dt_error_set(DT_EINVAL, "no consumer")
+                                  : rmq_offset_query(client, consumer->group, topic, queue,
+                                                     timeout_ms, &found);
+        break;
+    default:
+        return dt_error_set(DT_EINVAL, "no such place to start");
+    }
+    if (status == DT_OK)
+        status = rmq_pull_consumer_assign(consumer, queue, found);
+    if (status == DT_OK && offset != NULL)
+        *offset = found;
+    return status;
+}
+
 /* ---------------------------------------------------------------- life */
 
 static void join_on_loop(void *context)
@@ -222,9 +320,51 @@ static dt_status check_settings(const rmq_pull_consumer_config *config)
 
     if (status == DT_OK)
         status = rmq_group_name_check(config->group);
-    if (status == DT_OK && (config->pull_count < 0 || config->suspend_ms < 0))
-        status = dt_error_set(DT_EINVAL, "pull_count or suspend_ms is negative");
+    if (status == DT_OK &&
+        (config->pull_count < 0 || config->suspend_ms < 0 || config->queue_span_max < 0))
+        status =
+            dt_error_set(DT_EINVAL, "pull_count, suspend_ms or queue_span_max is negative");
+    if (status == DT_OK &&
+        (config->queue_requests_max < 0 || config->queue_requests_max > RMQ_PULL_DEPTH_MAX))
+        status = dt_error_set(DT_EINVAL, "queue_requests_max is not 1 to %d",
+                              RMQ_PULL_DEPTH_MAX);
     return status;
+}
+
+static dt_status take_settings(struct rmq_pull_consumer *consumer,
+                               const rmq_pull_consumer_config *config)
+{
+    const char *subscription = config->subscription == NULL ? "*" : config->subscription;
+
+    consumer->queue_memory_max =
+        config->queue_memory_max == 0 ? 4u << 20 : config->queue_memory_max;
+    consumer->queue_count_max =
+        config->queue_count_max == 0 ? 100000 : config->queue_count_max;
+    consumer->queue_span_max =
+        config->queue_span_max == 0 ? 1000000 : config->queue_span_max;
+    consumer->queue_requests_max =
+        config->queue_requests_max == 0 ? 8 : (unsigned)config->queue_requests_max;
+    consumer->pull_count = config->pull_count == 0 ? 32 : config->pull_count;
+    consumer->suspend_ms = config->suspend_ms == 0 ? 15000 : config->suspend_ms;
+    consumer->ready_fn = config->ready;
+    consumer->opaque = config->opaque;
+    consumer->is_member = config->member;
+    strcpy(consumer->topic, config->topic);
+    strcpy(consumer->group, config->group);
+    consumer->subscription = strdup(subscription);
+    if (consumer->subscription == NULL)
+        return dt_error_set(DT_ENOMEM, "no memory for a subscription");
+    return rmq_tag_filter_init(&consumer->tags, subscription);
+}
+
+static void free_consumer(struct rmq_pull_consumer *consumer)
+{
+    dt_event_fini(&consumer->finished);
+    pthread_cond_destroy(&consumer->arrived);
+    pthread_mutex_destroy(&consumer->mutex);
+    rmq_tag_filter_fini(&consumer->tags);
+    free(consumer->subscription);
+    free(consumer);
 }
 
 dt_status rmq_pull_consumer_new(rmq_client *client, const rmq_pull_consumer_config *config,
@@ -243,16 +383,7 @@ dt_status rmq_pull_consumer_new(rmq_client *client, const rmq_pull_consumer_conf
     if (consumer == NULL)
         return dt_error_set(DT_ENOMEM, "no memory for a consumer");
     consumer->client = client;
-    consumer->queue_memory_max =
-        config->queue_memory_max == 0 ? 4u << 20 : config->queue_memory_max;
-    consumer->pull_count = config->pull_count == 0 ? 32 : config->pull_count;
-    consumer->suspend_ms = config->suspend_ms == 0 ? 15000 : config->suspend_ms;
-    consumer->ready_fn = config->ready;
-    consumer->opaque = config->opaque;
-    consumer->is_member = config->member;
     consumer->wants_ready = true;
-    strcpy(consumer->topic, config->topic);
-    strcpy(consumer->group, config->group);
     consumer->member.group = consumer->group;
     consumer->member.topic = consumer->topic;
     dt_list_init(&consumer->member.link);
@@ -260,13 +391,11 @@ dt_status rmq_pull_consumer_new(rmq_client *client, const rmq_pull_consumer_conf
     pthread_mutex_init(&consumer->mutex, NULL);
     dt_cond_init(&consumer->arrived);
     dt_event_init(&consumer->finished);
-    if (config->member)
+    status = take_settings(consumer, config);
+    if (status == DT_OK && config->member)
         status = rmq_client_run(client, join_on_loop, consumer);
     if (status != DT_OK) {
-        dt_event_fini(&consumer->finished);
-        pthread_cond_destroy(&consumer->arrived);
-        pthread_mutex_destroy(&consumer->mutex);
-        free(consumer);
+        free_consumer(consumer);
         return status;
     }
     *out = consumer;
@@ -312,8 +441,5 @@ void rmq_pull_consumer_free(rmq_pull_consumer *consumer)
         next = pull->next;
         rmq_pull_free(pull);
     }
-    dt_event_fini(&consumer->finished);
-    pthread_cond_destroy(&consumer->arrived);
-    pthread_mutex_destroy(&consumer->mutex);
-    free(consumer);
+    free_consumer(consumer);
 }

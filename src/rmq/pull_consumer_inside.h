@@ -9,11 +9,28 @@
 #include "net/event.h"
 #include "rmq/pull.h"
 
+/* What a consumer has done since it was made. Counted on the net loop, read by any thread. */
+struct rmq_pull_counters {
+    atomic_uint_least64_t requests;  /* sent */
+    atomic_uint_least64_t answers;   /* of any kind */
+    atomic_uint_least64_t messages;  /* put before the reader: in order, each once */
+    atomic_uint_least64_t bytes;     /* of these, as stored */
+    atomic_uint_least64_t empty;     /* answers without messages */
+    atomic_uint_least64_t discarded; /* answers that others made superfluous */
+    atomic_uint_least64_t moved;     /* offsets outside the queue, or reset */
+    atomic_uint_least64_t failures;  /* no answer, or an error */
+};
+
 struct rmq_pull_consumer {
     /* settings: never change */
     struct rmq_client *client;
     size_t queue_memory_max;
+    size_t queue_count_max;
+    int64_t queue_span_max;
+    unsigned queue_requests_max;
     int32_t pull_count;
+    char *subscription;         /* the expression that brokers filter by */
+    struct rmq_tag_filter tags; /* the same, to be exact */
     int64_t suspend_ms;
     void (*ready_fn)(void *opaque);
     void *opaque;
@@ -28,6 +45,7 @@ struct rmq_pull_consumer {
     bool wants_ready;     /* a poll found nothing since ready_fn was called */
     bool is_closed;
     atomic_int_least64_t silent_since_ms; /* dt_clock_ms; 0: all is well */
+    struct rmq_pull_counters counters;
     /* the net loop's */
     struct rmq_topic *route_topic;
     struct rmq_member member;
@@ -36,6 +54,9 @@ struct rmq_pull_consumer {
 
 /* Hands a chunk over; frees it if its generation is over. Thread: net loop. */
 void rmq_pull_consumer_take(struct rmq_pull *pull, struct rmq_chunk *chunk);
+
+/* Calls ready_fn if somebody waits for it and there is something to poll. Thread: net loop. */
+void rmq_pull_consumer_tell(struct rmq_pull_consumer *consumer);
 
 /* A pull was answered; or was not, as should have been by that time. Thread: net loop. */
 void rmq_pull_consumer_answered(struct rmq_pull_consumer *consumer);

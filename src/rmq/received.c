@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
+#include "rmq/batch.h"
 #include "rmq/codes.h"
 #include "rmq/properties.h"
 
@@ -12,7 +13,68 @@ struct whole {
     struct rmq_chunk *chunk;
     void **plain; /* decompressed bodies, plain_count of them */
     size_t plain_count;
+    const struct rmq_tag_filter *tags;
+    /* where the next go; the batch counts the messages */
+    rmq_received *messages;
+    rmq_property *properties;
+    char (*ids)[RMQ_MESSAGE_ID_SIZE];
 };
+
+/* ---------------------------------------------------------------- counting */
+
+/* How often a byte occurs; eight at a time, as every property of every message goes by here. */
+static size_t count_byte(struct dt_span span, uint8_t byte)
+{
+    const uint64_t low = 0x7f7f7f7f7f7f7f7f;
+    const uint64_t pattern = 0x0101010101010101 * byte;
+    size_t count = 0, i = 0;
+
+    for (; i + 8 <= span.size; i += 8) {
+        uint64_t word;
+
+        memcpy(&word, span.data + i, 8);
+        word ^= pattern;
+        word = ~(((word & low) + low) | word | low); /* 0x80 where the byte is */
+        count += (size_t)__builtin_popcountll(word);
+    }
+    for (; i < span.size; i++)
+        count += span.data[i] == byte;
+    return count;
+}
+
+/* An upper bound: each entry but the last ends with that byte. */
+static size_t count_properties(struct dt_span properties)
+{
+    return properties.size == 0 ? 0 : count_byte(properties, 0x02) + 1;
+}
+
+/* A batch that was compressed has no members to us; its body is given as it is. */
+static bool is_inner_batch(const struct rmq_stored *stored)
+{
+    return (stored->sys_flag & RMQ_SYS_INNER_BATCH) == RMQ_SYS_INNER_BATCH &&
+           (stored->sys_flag & RMQ_SYS_COMPRESSED) == 0;
+}
+
+static dt_status corrupt(size_t at, size_t size)
+{
+    return dt_error_set(DT_ECORRUPT, "byte %zu of %zu does not begin a stored message", at,
+                        size);
+}
+
+/* False: the body is no batch. */
+static bool count_members(struct dt_span body, struct rmq_chunk *head)
+{
+    struct rmq_batch_item item;
+
+    for (size_t at = 0; at < body.size; at += item.size) {
+        if (rmq_batch_item_cut(dt_span_of(body.data + at, body.size - at), &item) !=
+            RMQ_CUT_FRAME)
+            return false;
+        head->message_count++;
+        head->property_count += count_properties(item.properties);
+    }
+    return true;
+}
 
 dt_status rmq_chunk_new(struct dt_span body, int64_t asked_offset, struct rmq_chunk **out)
 {
@@ -25,13 +87,14 @@ dt_status rmq_chunk_new(struct dt_span body, int64_t asked_offset, struct rmq_ch
     for (size_t at = 0; at < body.size; at += stored.size) {
         if (rmq_stored_cut(dt_span_of(body.data + at, body.size - at), &stored) !=
             RMQ_CUT_FRAME)
-            return dt_error_set(DT_ECORRUPT,
-                                "byte %zu of %zu does not begin a stored message", at,
-                                body.size);
-        if (stored.queue_offset < asked_offset)
+            return corrupt(at, body.size);
+        if (is_inner_batch(&stored)) {
+            if (!count_members(stored.body, &head))
+                return corrupt(at, body.size);
             continue;
+        }
         head.message_count++;
-        head.property_count += rmq_properties_count(stored.properties);
+        head.property_count += count_properties(stored.properties);
         head.compressed_count += (stored.sys_flag & RMQ_SYS_COMPRESSED) != 0;
     }
     *out = malloc(sizeof(head) + body.size + 1);
@@ -45,6 +108,8 @@ dt_status rmq_chunk_new(struct dt_span body, int64_t asked_offset, struct rmq_ch
     (*out)->data[body.size] = 0;
     return DT_OK;
 }
+
+/* ---------------------------------------------------------------- messages */
 
 /* A place behind the last one given, for `size` bytes. */
 static void *carve(uint8_t **at, size_t size)
@@ -64,22 +129,28 @@ static const char *end_text(struct rmq_chunk *chunk, struct dt_span text)
     return (const char *)start;
 }
 
-static void take_properties(struct rmq_chunk *chunk, struct dt_span rest,
-                            rmq_property **properties, rmq_received *out)
+/* False: the reader does not want a message with such a tag. */
+static bool take_properties(struct whole *whole, struct dt_span rest, rmq_received *out)
 {
     struct rmq_property_span span;
-    rmq_property *property = *properties;
+    rmq_property *property = whole->properties;
+    const char *tag = NULL;
 
     out->properties = property;
     while (rmq_properties_next(&rest, &span)) {
-        property->name = end_text(chunk, span.name);
-        property->value = end_text(chunk, span.value);
-        if (strcmp(property->name, "UNIQ_KEY") == 0)
+        property->name = end_text(whole->chunk, span.name);
+        property->value = end_text(whole->chunk, span.value);
+        if (property->name[0] == 'U' && strcmp(property->name, "UNIQ_KEY") == 0)
             out->message_id = property->value;
+        else if (property->name[0] == 'T' && strcmp(property->name, "TAGS") == 0)
+            tag = property->value;
         property++;
     }
-    out->property_count = (size_t)(property - *properties);
-    *properties = property;
+    if (whole->tags != NULL && !rmq_tag_filter_takes(whole->tags, tag))
+        return false;
+    out->property_count = (size_t)(property - whole->properties);
+    whole->properties = property;
+    return true;
 }
 
 static void take_body(struct whole *whole, const struct rmq_stored *stored, size_t body_max,
@@ -103,12 +174,11 @@ static void take_body(struct whole *whole, const struct rmq_stored *stored, size
     out->body_size = body.size;
 }
 
-static void take_message(struct whole *whole, const struct rmq_stored *stored,
-                         size_t body_max, rmq_property **properties,
-                         char (**ids)[RMQ_MESSAGE_ID_SIZE], rmq_received *out)
+/* What a message has, or all members of a batch: not the body, properties, id. */
+static void take_outside(struct whole *whole, const struct rmq_stored *stored,
+                         rmq_received *out)
 {
-    struct rmq_chunk *chunk = whole->chunk;
-
+    out->topic = end_text(whole->chunk, stored->topic);
     out->queue = whole->batch.queue;
     out->offset = stored->queue_offset;
     out->physical_offset = stored->physical_offset;
@@ -118,18 +188,59 @@ static void take_message(struct whole *whole, const struct rmq_stored *stored,
     out->flag = stored->flag;
     out->reconsume_times = stored->reconsume_times;
     out->message_id = NULL;
-    take_body(whole, stored, body_max, out);
-    out->topic = end_text(chunk, stored->topic);
-    take_properties(chunk, stored->properties, properties, out);
+}
+
+static void take_id(struct whole *whole, const struct rmq_stored *stored, rmq_received *out)
+{
     if (out->message_id != NULL)
         return;
-    rmq_offset_id(**ids, &stored->store_host, stored->physical_offset);
-    out->message_id = **ids;
-    (*ids)++;
+    rmq_offset_id(*whole->ids, &stored->store_host, stored->physical_offset);
+    out->message_id = *whole->ids;
+    whole->ids++;
+}
+
+static void take_message(struct whole *whole, const struct rmq_stored *stored,
+                         size_t body_max)
+{
+    rmq_received *out = &whole->messages[whole->batch.count];
+
+    take_outside(whole, stored, out);
+    if (!take_properties(whole, stored->properties, out))
+        return;
+    take_body(whole, stored, body_max, out);
+    take_id(whole, stored, out);
+    whole->batch.count++;
+}
+
+static void take_members(struct whole *whole, const struct rmq_stored *stored)
+{
+    bool is_corrupt = !rmq_stored_crc_is_right(stored);
+    int64_t offset = stored->queue_offset;
+    struct rmq_batch_item item;
+
+    for (size_t at = 0; at < stored->body.size; at += item.size, offset++) {
+        rmq_received *out = &whole->messages[whole->batch.count];
+
+        if (rmq_batch_item_cut(dt_span_of(stored->body.data + at, stored->body.size - at),
+                               &item) != RMQ_CUT_FRAME)
+            return; /* cannot be: rmq_chunk_new() has looked */
+        if (offset < whole->chunk->asked_offset)
+            continue;
+        take_outside(whole, stored, out);
+        out->offset = offset;
+        out->flag = item.flag;
+        out->body = item.body.data;
+        out->body_size = item.body.size;
+        out->corrupt_body = is_corrupt;
+        if (!take_properties(whole, item.properties, out))
+            continue;
+        take_id(whole, stored, out);
+        whole->batch.count++;
+    }
 }
 
 dt_status rmq_batch_make(struct rmq_chunk *chunk, const rmq_queue *queue, size_t body_max,
-                         rmq_batch **out)
+                         const struct rmq_tag_filter *tags, rmq_batch **out)
 {
     /* ids: for each message, as it is not known yet which of them bring one */
     size_t size = sizeof(struct whole) + chunk->message_count * sizeof(rmq_received) +
@@ -137,9 +248,6 @@ dt_status rmq_batch_make(struct rmq_chunk *chunk, const rmq_queue *queue, size_t
                   chunk->compressed_count * sizeof(void *) +
                   chunk->message_count * RMQ_MESSAGE_ID_SIZE;
     struct whole *whole = malloc(size);
-    char(*ids)[RMQ_MESSAGE_ID_SIZE];
-    rmq_received *messages, *message;
-    rmq_property *properties;
     struct rmq_stored stored;
     uint8_t *place;
 
@@ -149,13 +257,14 @@ dt_status rmq_batch_make(struct rmq_chunk *chunk, const rmq_queue *queue, size_t
                             chunk->message_count);
     memset(whole, 0, sizeof(*whole));
     place = (uint8_t *)(whole + 1);
-    messages = message = carve(&place, chunk->message_count * sizeof(*messages));
-    properties = carve(&place, chunk->property_count * sizeof(*properties));
+    whole->messages = carve(&place, chunk->message_count * sizeof(rmq_received));
+    whole->properties = carve(&place, chunk->property_count * sizeof(rmq_property));
     whole->plain = carve(&place, chunk->compressed_count * sizeof(void *));
-    ids = carve(&place, chunk->message_count * sizeof(ids[0]));
+    whole->ids = carve(&place, chunk->message_count * RMQ_MESSAGE_ID_SIZE);
+    whole->tags = tags;
     whole->chunk = chunk;
     whole->batch.queue = *queue;
-    whole->batch.messages = messages;
+    whole->batch.messages = whole->messages;
     whole->batch.next_offset = chunk->next_offset;
     whole->batch.min_offset = chunk->min_offset;
     whole->batch.max_offset = chunk->max_offset;
@@ -165,10 +274,11 @@ dt_status rmq_batch_make(struct rmq_chunk *chunk, const rmq_queue *queue, size_t
         if (rmq_stored_cut(dt_span_of(chunk->data + at, chunk->size - at), &stored) !=
             RMQ_CUT_FRAME)
             break; /* cannot be: rmq_chunk_new() has looked */
-        if (stored.queue_offset >= chunk->asked_offset)
-            take_message(whole, &stored, body_max, &properties, &ids, message++);
+        if (is_inner_batch(&stored))
+            take_members(whole, &stored);
+        else if (stored.queue_offset >= chunk->asked_offset)
+            take_message(whole, &stored, body_max);
     }
-    whole->batch.count = (size_t)(message - messages);
     *out = &whole->batch;
     return DT_OK;
 }

@@ -3,6 +3,9 @@
  *
  * The bytes are copied once, off the connection; names, values and topics are then ended with a
  * NUL where they lie, over the separator behind them, so that no message costs an allocation.
+ *
+ * An inner batch, which the broker stores as one message, comes out as its members: each with an
+ * offset, properties and a flag of its own, and all else of the outer message.
  */
 #ifndef RMQ_RECEIVED_H
 #define RMQ_RECEIVED_H
@@ -10,14 +13,15 @@
 #include "net/list.h"
 #include "rmq/rmq.h"
 #include "rmq/stored.h"
+#include "rmq/tags.h"
 
 /* What one pull gave; waits to be polled. */
 struct rmq_chunk {
     struct dt_link link;
-    int64_t asked_offset;
+    int64_t asked_offset; /* messages before it are left out */
     int64_t next_offset, min_offset, max_offset;
     bool moved, interrupted;
-    size_t message_count, property_count, compressed_count; /* from asked_offset on */
+    size_t message_count, property_count, compressed_count; /* at most so many */
     size_t size;    /* of stored messages, one behind the other */
     uint8_t data[]; /* and one byte more, for the last NUL */
 };
@@ -34,8 +38,9 @@ static inline size_t rmq_chunk_memory(const struct rmq_chunk *chunk)
 }
 
 /* Makes the batch; takes the chunk over on DT_OK. `body_max` bounds one message's body when
- * decompressed. DT_ENOMEM. */
+ * decompressed; `tags` NULL: all messages. DT_ENOMEM. */
 DT_MUST_USE dt_status rmq_batch_make(struct rmq_chunk *chunk, const rmq_queue *queue,
-                                     size_t body_max, rmq_batch **out);
+                                     size_t body_max, const struct rmq_tag_filter *tags,
+                                     rmq_batch **out);
 
 #endif

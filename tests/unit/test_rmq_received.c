@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "rmq/batch.h"
 #include "rmq/codes.h"
 #include "rmq/received.h"
 #include "support/case.h"
@@ -34,8 +35,9 @@ static struct rmq_stored message_at(int64_t offset, const char *body,
     return stored;
 }
 
-static rmq_batch *batch_of(struct dt_buf *bytes, int64_t asked)
+static rmq_batch *batch_of_tagged(struct dt_buf *bytes, int64_t asked, const char *tags)
 {
+    struct rmq_tag_filter filter;
     struct rmq_chunk *chunk;
     rmq_batch *batch;
     uint8_t *exact = malloc(bytes->size + 1);
@@ -44,9 +46,16 @@ static rmq_batch *batch_of(struct dt_buf *bytes, int64_t asked)
     memcpy(exact, bytes->data, bytes->size);
     assert_int_equal(rmq_chunk_new(dt_span_of(exact, bytes->size), asked, &chunk), DT_OK);
     free(exact);
-    assert_int_equal(rmq_batch_make(chunk, &queue, 1 << 20, &batch), DT_OK);
+    assert_int_equal(rmq_tag_filter_init(&filter, tags), DT_OK);
+    assert_int_equal(rmq_batch_make(chunk, &queue, 1 << 20, &filter, &batch), DT_OK);
+    rmq_tag_filter_fini(&filter);
     dt_buf_fini(bytes);
     return batch;
+}
+
+static rmq_batch *batch_of(struct dt_buf *bytes, int64_t asked)
+{
+    return batch_of_tagged(bytes, asked, "*");
 }
 
 static void put(struct dt_buf *out, struct rmq_stored stored)
@@ -199,6 +208,106 @@ static void what_is_no_row_of_messages_is_corrupt(void **state)
     dt_buf_fini(&bytes);
 }
 
+static void only_messages_with_a_wanted_tag_are_given(void **state)
+{
+    struct dt_buf bytes = {0};
+    struct rmq_tag_filter filter;
+    rmq_batch *batch;
+
+    (void)state;
+    put(&bytes, message_at(0, "a", "TAGS\1red\2"));
+    put(&bytes, message_at(1, "b", "KEYS\1red\2")); /* none at all */
+    put(&bytes, message_at(2, "c", "TAGS\1redder\2"));
+    put(&bytes, message_at(3, "d", "K\1v\2TAGS\1dark blue\2UNIQ_KEY\1ID3\2"));
+    put(&bytes, message_at(4, "e", "TAGS\1green\2"));
+    batch = batch_of_tagged(&bytes, 0, " red ||dark blue|| violet");
+    assert_int_equal(batch->count, 2);
+    assert_int_equal(batch->messages[0].offset, 0);
+    assert_int_equal(batch->messages[1].offset, 3);
+    assert_memory_equal(batch->messages[1].body, "d", 1);
+    assert_int_equal(batch->messages[1].property_count, 3);
+    assert_string_equal(batch->messages[1].message_id, "ID3");
+    rmq_batch_free(batch);
+    assert_int_equal(rmq_tag_filter_init(&filter, "a || || b"), DT_EINVAL);
+    assert_int_equal(rmq_tag_filter_init(&filter, "||"), DT_EINVAL);
+}
+
+/* A batch of three, stored as one message at offset 10. */
+static void put_inner_batch(struct dt_buf *out, struct dt_buf *body)
+{
+    static const char *const properties[] = {"UNIQ_KEY\1A\2", "", "TAGS\1t\2UNIQ_KEY\1C"};
+    struct rmq_stored stored = message_at(10, "", "INNER_NUM\0013\2INNER_BASE\00110\2");
+
+    dt_buf_init(body, 1 << 20);
+    for (int i = 0; i < 3; i++) {
+        struct rmq_batch_item item = {0, 100 + i, dt_span_str(&"abc"[i]),
+                                      dt_span_str(properties[i])};
+
+        item.body.size = 1;
+        rmq_batch_item_put(body, &item);
+    }
+    stored.sys_flag = 0x40 | 0x80;
+    stored.body = dt_buf_span(body);
+    put(out, stored);
+}
+
+static void an_inner_batch_is_given_as_its_members(void **state)
+{
+    struct dt_buf bytes = {0}, body;
+    rmq_batch *batch;
+
+    (void)state;
+    put_inner_batch(&bytes, &body);
+    put(&bytes, message_at(13, "z", ""));
+    batch = batch_of(&bytes, 0);
+    assert_int_equal(batch->count, 4);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(batch->messages[i].offset, 10 + i);
+        assert_int_equal(batch->messages[i].flag, 100 + i);
+        assert_int_equal(batch->messages[i].body_size, 1);
+        assert_memory_equal(batch->messages[i].body, &"abc"[i], 1);
+        assert_string_equal(batch->messages[i].topic, "flights");
+        assert_int_equal(batch->messages[i].store_ms, 1700000000123);
+        assert_false(batch->messages[i].corrupt_body);
+    }
+    assert_string_equal(batch->messages[0].message_id, "A");
+    assert_int_equal(strlen(batch->messages[1].message_id), 32); /* of the outer message */
+    assert_string_equal(rmq_received_property(&batch->messages[2], "TAGS"), "t");
+    assert_string_equal(batch->messages[2].message_id, "C");
+    assert_int_equal(batch->messages[3].offset, 13);
+    rmq_batch_free(batch);
+    dt_buf_fini(&body);
+}
+
+static void reading_may_begin_within_an_inner_batch(void **state)
+{
+    struct dt_buf bytes = {0}, body;
+    rmq_batch *batch;
+
+    (void)state;
+    put_inner_batch(&bytes, &body);
+    batch = batch_of(&bytes, 12);
+    assert_int_equal(batch->count, 1);
+    assert_int_equal(batch->messages[0].offset, 12);
+    assert_memory_equal(batch->messages[0].body, "c", 1);
+    rmq_batch_free(batch);
+    dt_buf_fini(&body);
+}
+
+static void a_body_that_only_says_it_is_a_batch_is_refused(void **state)
+{
+    struct dt_buf bytes = {0};
+    struct rmq_stored stored = message_at(10, "no batch", "");
+    struct rmq_chunk *chunk;
+
+    (void)state;
+    stored.sys_flag = 0x40 | 0x80;
+    put(&bytes, stored);
+    assert_int_equal(rmq_chunk_new(dt_buf_span(&bytes), 0, &chunk), DT_ECORRUPT);
+    assert_null(chunk);
+    dt_buf_fini(&bytes);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +317,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(compressed_bodies_are_given_plain),
         cmocka_unit_test(a_body_that_was_damaged_is_marked),
         cmocka_unit_test(what_is_no_row_of_messages_is_corrupt),
+        cmocka_unit_test(only_messages_with_a_wanted_tag_are_given),
+        cmocka_unit_test(an_inner_batch_is_given_as_its_members),
+        cmocka_unit_test(reading_may_begin_within_an_inner_batch),
+        cmocka_unit_test(a_body_that_only_says_it_is_a_batch_is_refused),
     };
 
     return test_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
