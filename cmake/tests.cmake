@@ -77,6 +77,9 @@ function(duet_register_tests)
       add_test(NAME house.store_kill_full COMMAND test_store_kill)
       set_tests_properties(house.store_kill_full PROPERTIES LABELS house TIMEOUT 600
                            ENVIRONMENT DUET_TEST_FULL=1)
+      add_test(NAME long.journal_crash COMMAND test_journal_crash) # 10,000 crashes
+      set_tests_properties(long.journal_crash PROPERTIES LABELS long TIMEOUT 900
+                           ENVIRONMENT JOURNAL_CRASHES=12500)
     endif()
   endif()
   file(GLOB scripts CONFIGURE_DEPENDS tests/house/*.sh)

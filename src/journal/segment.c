@@ -159,8 +159,11 @@ static bool find_behind(struct duet_walk *walk)
 
 enum duet_walk_event duet_walk_next(struct duet_walk *walk)
 {
-    size_t size, left = walk->bytes.size - walk->at;
+    size_t size, left;
 
+    if (walk->at >= walk->bytes.size)
+        return DUET_WALK_END;
+    left = walk->bytes.size - walk->at;
     if (left >= DUET_RECORD_HEADER_SIZE &&
         read_at(walk, walk->at, walk->next_lsn, &walk->record, &size) &&
         walk->record.lsn == walk->next_lsn) {

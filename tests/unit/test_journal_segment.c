@@ -260,6 +260,22 @@ static void records_of_another_segment_are_not_taken(void **state)
     assert_int_equal(duet_walk_next(&walk), DUET_WALK_TORN);
 }
 
+static void a_segment_without_records_ends_at_once(void **state)
+{
+    struct workload load;
+
+    (void)state;
+    fill(&load);
+    for (size_t size = 0; size <= DUET_SEGMENT_HEADER_SIZE; size++) {
+        uint8_t *bytes = exact(load.bytes, size);
+        struct duet_walk walk;
+
+        duet_walk_init(&walk, dt_span_of(bytes, size), &header);
+        assert_int_equal(duet_walk_next(&walk), DUET_WALK_END);
+        free(bytes);
+    }
+}
+
 static void headers_are_ours_empty_or_bad(void **state)
 {
     struct workload load;
@@ -295,6 +311,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_flipped_bit_is_isolated_and_numbered),
         cmocka_unit_test(holes_and_strangers_are_never_records),
         cmocka_unit_test(records_of_another_segment_are_not_taken),
+        cmocka_unit_test(a_segment_without_records_ends_at_once),
         cmocka_unit_test(headers_are_ours_empty_or_bad),
     };
 

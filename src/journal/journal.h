@@ -1,0 +1,131 @@
+/*
+ * journal.h - a durable, bounded queue of messages per lane: append-only segments in a folder.
+ *
+ * A lane is a FIFO: what is appended to it is read back in that order and taken off at its
+ * front. Records of all lanes share the segments; a segment is deleted when it and all before
+ * it hold nothing that is still owed. Appending never touches the disk: a thread of the
+ * journal's own writes what has gathered, in one write, and syncs it as the policy says (group
+ * commit); durable() then tells up to which number everything survives.
+ *
+ * What a record may count on was reserved before it was accepted: a full disk, or the bound, is
+ * the answer of append(), never a failure behind it. One process at a time has a journal open;
+ * the lock dies with it.
+ *
+ * Thread: any, all of it, but for open and close.
+ */
+#ifndef JOURNAL_JOURNAL_H
+#define JOURNAL_JOURNAL_H
+
+#include "journal/disk.h"
+#include "journal/segment.h"
+
+struct duet_journal;
+
+enum duet_fsync { DUET_FSYNC_ALWAYS, DUET_FSYNC_INTERVAL, DUET_FSYNC_NEVER };
+
+struct duet_journal_config {
+    const char *dir;     /* made if it is missing; copied */
+    int64_t size_max;    /* bytes of all segments; at least two segments */
+    size_t segment_size; /* 4 KiB to 1 GiB */
+    enum duet_fsync fsync;
+    int64_t fsync_interval_ms;    /* for DUET_FSYNC_INTERVAL */
+    const struct duet_disk *disk; /* NULL: the system's */
+    /* Everything up to and including `lsn` is durable, as the policy understands it. Called on
+     * the journal's thread, without its lock. May be NULL. */
+    void (*durable)(void *context, uint64_t lsn);
+    void *context;
+};
+
+/* What was damaged, as opening found it: a hole in the numbers, and where. */
+struct duet_journal_damage {
+    uint64_t segment;
+    uint64_t lsn_from, lsn_to; /* from <= lsn < to */
+    char what[96];             /* a few words, such as "bytes 4096 to 4160 are no record" */
+};
+
+struct duet_journal_lane {
+    uint32_t id;
+    int32_t partition;
+    uint8_t side;
+    char topic[256];
+    uint64_t messages; /* still owed */
+    uint64_t bytes;
+};
+
+/**
+ * Opens the journal, or makes an empty one. What a killed process left half written at the very
+ * end is cut; damage before that is kept apart and listed.
+ *
+ * @returns DT_OK; DT_EBUSY: a living process has it (the text says which); DT_ECORRUPT: the
+ *          folder holds segments of two journals, or of another version; DT_ENOSPC, DT_EIO,
+ *          DT_EINVAL, DT_ENOMEM.
+ */
+DT_MUST_USE dt_status duet_journal_open(const struct duet_journal_config *config,
+                                        struct duet_journal **out);
+
+/* Writes and syncs what was appended, then ends. NULL: no-op. */
+void duet_journal_close(struct duet_journal *journal);
+
+/* The damages found when it was opened; the array lives as long as the journal. */
+size_t duet_journal_damages(const struct duet_journal *journal,
+                            const struct duet_journal_damage **out);
+
+/* The number of the lane, new or known. DT_ENOMEM, DT_EINVAL: the topic's name is too long. */
+DT_MUST_USE dt_status duet_journal_lane(struct duet_journal *journal, const char *topic,
+                                        int32_t partition, uint8_t side, uint32_t *id);
+
+/**
+ * Adds a message to the end of a lane.
+ *
+ * @returns DT_OK: accepted; durable() will say when it is. DT_ENOSPC: the bound is reached or the
+ *          disk is full. DT_EBUSY: the disk is behind, again in a moment. DT_ETOOBIG: larger than
+ *          a segment holds. DT_EIO: the disk failed, nothing is taken any more. DT_ENOMEM.
+ *          In all but the first case nothing was added.
+ */
+DT_MUST_USE dt_status duet_journal_append(struct duet_journal *journal, uint32_t lane,
+                                          uint16_t flags, struct dt_span payload,
+                                          uint64_t *lsn);
+
+/* Waits until `lsn` is durable. DT_OK, DT_ETIMEDOUT, DT_EIO: it never will be. */
+DT_MUST_USE dt_status duet_journal_wait(struct duet_journal *journal, uint64_t lsn,
+                                        int64_t until_ms);
+
+/* Where a lane is read. Begin with {0}: at its first message that is owed. */
+struct duet_journal_cursor {
+    uint64_t lsn; /* of the last message read */
+    /* the journal's: where the next may be found */
+    uint64_t segment;
+    size_t spot;
+};
+
+/**
+ * The lane's next message behind the cursor, which moves. `payload` is cleared and filled.
+ * @returns DT_OK; DT_ENOTFOUND: there is none (yet: what was appended can be read once it is
+ *          written); DT_EIO, DT_ECORRUPT: it cannot be read any more; DT_ENOMEM.
+ */
+DT_MUST_USE dt_status duet_journal_next(struct duet_journal *journal, uint32_t lane,
+                                        struct duet_journal_cursor *cursor,
+                                        struct dt_buf *payload,
+                                        struct duet_record_view *record);
+
+/* The lane owes nothing up to and including `lsn` any more. Durable some time later: after a
+ * crash messages may be given again, never fewer. `messages` and `bytes` are how much that is since
+ * the last call. */
+DT_MUST_USE dt_status duet_journal_done(struct duet_journal *journal, uint32_t lane,
+                                        uint64_t lsn, uint64_t messages, uint64_t bytes);
+
+struct duet_journal_stats {
+    uint64_t messages, bytes; /* owed */
+    int64_t disk_bytes;       /* of all segments */
+    int64_t
+        oldest_wall_ms; /* when the oldest segment that owes something was begun; 0: none */
+    uint64_t syncs, writes;
+};
+
+void duet_journal_stats(struct duet_journal *journal, struct duet_journal_stats *out);
+
+/* Lists the lanes in the order of their numbers. Free with free(). */
+DT_MUST_USE dt_status duet_journal_lanes(struct duet_journal *journal,
+                                         struct duet_journal_lane **out, size_t *count);
+
+#endif
