@@ -13,8 +13,9 @@
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 static atomic_int level_max = DT_LOG_INFO;
 static pthread_once_t from_environment = PTHREAD_ONCE_INIT;
+static pthread_mutex_t sink_lock = PTHREAD_MUTEX_INITIALIZER; /* of the two below */
 static dt_log_fn sink_fn;
-static void *sink_context;
+static void *sink_opaque;
 
 static void read_environment(void)
 {
@@ -25,32 +26,22 @@ static void read_environment(void)
             atomic_store(&level_max, i);
 }
 
-void dt_log_set_sink(dt_log_fn sink, void *context)
+void rmq_log_set(dt_log_fn fn, void *opaque)
 {
-    sink_fn = sink;
-    sink_context = context;
+    pthread_mutex_lock(&sink_lock);
+    sink_fn = fn;
+    sink_opaque = opaque;
+    pthread_mutex_unlock(&sink_lock);
 }
 
-void dt_log_set_level(enum dt_log_level level)
+void rmq_log_set_level(dt_log_level level)
 {
+    pthread_once(&from_environment, read_environment); /* not after what is set here */
     atomic_store(&level_max, (int)level);
 }
 
-void dt_log(enum dt_log_level level, const char *format, ...)
+static void write_line(dt_log_level level, const char *text)
 {
-    char text[1536];
-    va_list args;
-
-    pthread_once(&from_environment, read_environment);
-    if ((int)level > atomic_load(&level_max))
-        return;
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    if (sink_fn != NULL) {
-        sink_fn(sink_context, (int)level, text);
-        return;
-    }
     int64_t now_ms = dt_clock_wall_ms();
     time_t seconds = (time_t)(now_ms / 1000);
     struct tm utc;
@@ -63,12 +54,25 @@ void dt_log(enum dt_log_level level, const char *format, ...)
             text);
 }
 
-bool dt_log_due(int64_t *last_ms, int64_t every_ms)
+void dt_log(dt_log_level level, const char *format, ...)
 {
-    int64_t now_ms = dt_clock_ms();
+    char text[1536];
+    va_list args;
+    dt_log_fn fn;
+    void *opaque;
 
-    if (*last_ms != 0 && now_ms - *last_ms < every_ms)
-        return false;
-    *last_ms = now_ms;
-    return true;
+    pthread_once(&from_environment, read_environment);
+    if ((int)level > atomic_load(&level_max))
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    pthread_mutex_lock(&sink_lock);
+    fn = sink_fn;
+    opaque = sink_opaque;
+    pthread_mutex_unlock(&sink_lock);
+    if (fn != NULL)
+        fn(opaque, (int)level, text);
+    else
+        write_line(level, text);
 }

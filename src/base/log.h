@@ -1,5 +1,5 @@
 /*
- * log.h - one line per event, to stderr or to the application's function.
+ * log.h - one line per event, to stderr or to the application's function (rmq/log.h).
  *
  * Thread: any. Payloads, keys and secrets never go in here.
  */
@@ -8,18 +8,7 @@
 
 #include <stdint.h>
 
-#include "rmq/status.h"
-
-enum dt_log_level { DT_LOG_ERROR, DT_LOG_WARNING, DT_LOG_INFO, DT_LOG_DEBUG };
-
-typedef void (*dt_log_fn)(void *context, int level, const char *line);
-
-/* NULL goes back to stderr. Set it before threads that log are started. */
-void dt_log_set_sink(dt_log_fn sink, void *context);
-void dt_log_set_level(
-    enum dt_log_level level); /* default: info; DUET_LOG=debug|info|... wins */
-
-void dt_log(enum dt_log_level level, const char *format, ...) DT_PRINTF(2, 3);
+#include "rmq/log.h"
 
 #define dt_log_error(...)   dt_log(DT_LOG_ERROR, __VA_ARGS__)
 #define dt_log_warning(...) dt_log(DT_LOG_WARNING, __VA_ARGS__)

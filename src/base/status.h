@@ -7,18 +7,8 @@
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H
 
-#include "rmq/status.h"
+#include "rmq/error.h"
 
 #define DT_ERROR_MAX 1024
-
-/* Sets this thread's sentence and returns `status`, so that a leaf is one line. */
-dt_status dt_error_set(dt_status status, const char *format, ...) DT_PRINTF(2, 3);
-
-/* Puts "<what for>: " before this thread's sentence; returns `status`. */
-dt_status dt_error_wrap(dt_status status, const char *format, ...) DT_PRINTF(2, 3);
-
-/* As dt_error_set, with strerror(error_number) after it; ENOSPC and EDQUOT give DT_ENOSPC,
- * ENOMEM gives DT_ENOMEM, everything else DT_EIO. */
-dt_status dt_error_errno(int error_number, const char *format, ...) DT_PRINTF(2, 3);
 
 #endif

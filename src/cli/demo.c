@@ -107,7 +107,7 @@ int cli_demo(struct cli *cli, int argc, char **argv)
         return CLI_USAGE;
     story.seed = (uint64_t)number;
     cli_catch_signals();
-    dt_log_set_level(DT_LOG_ERROR);
+    rmq_log_set_level(DT_LOG_ERROR);
     status = demo_open(&story.world, cli);
     if (status == DT_OK)
         status = demo_data_count(story.world.csv, &all);
