@@ -22,5 +22,6 @@
 #include "rmq/producer.h"
 #include "rmq/pull_consumer.h"
 #include "rmq/status.h"
+#include "rmq/strategy.h"
 
 #endif
