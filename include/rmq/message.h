@@ -35,7 +35,22 @@ typedef struct rmq_message {
     const rmq_property *properties;
     size_t property_count;
     int32_t flag; /* stored verbatim */
+    /* When consumers get to see it; at most one of the three, 0: at once. A delayed message is
+     * parked: the offset in its receipt is one of the broker's own queue. */
+    int32_t delay_level; /* 1 to 18: 1s 5s 10s 30s 1m 2m .. 10m 20m 30m 1h 2h, unless the
+                              broker's messageDelayLevel says otherwise; above its last: that */
+    int64_t delay_ms;    /* brokers of 5.x, at most 3 days unless set otherwise there; those
+                              of 4.x know no such times and deliver at once */
+    int64_t deliver_wall_ms; /* the same, as milliseconds since 1970 */
 } rmq_message;
+
+/** How safe a stored message is. Each of these means that the master has it. */
+typedef enum rmq_send_status {
+    RMQ_SEND_OK = 0,                   /* as safe as the broker is set up to make it */
+    RMQ_SEND_FLUSH_DISK_TIMEOUT = 10,  /* not known to be on the master's disk */
+    RMQ_SEND_SLAVE_NOT_AVAILABLE = 11, /* no replica was near enough to ask */
+    RMQ_SEND_FLUSH_SLAVE_TIMEOUT = 12  /* no replica has confirmed it in time */
+} rmq_send_status;
 
 /** Where a message was stored. */
 typedef struct rmq_receipt {
@@ -43,7 +58,9 @@ typedef struct rmq_receipt {
     char offset_message_id[64]; /* address of the copy on its broker */
     rmq_queue queue;
     int64_t offset; /* in the queue */
-    bool less_safe; /* stored, but flush or replica was not confirmed (codes 10, 11, 12) */
+    bool
+        less_safe; /* stored, but flush or replica was not confirmed: send_status says which */
+    rmq_send_status send_status;
 } rmq_receipt;
 
 /** A received message; everything in it is borrowed from its batch. */

@@ -19,11 +19,26 @@ extern "C" {
 
 typedef struct rmq_producer rmq_producer;
 
+/** How large bodies are compressed (bits of the message's sysFlag). Clients of 4.x, and those
+ * of other languages, read zlib only. */
+typedef enum rmq_compression {
+    RMQ_COMPRESSION_NONE = 0,
+    RMQ_COMPRESSION_ZLIB,
+    RMQ_COMPRESSION_LZ4,
+    RMQ_COMPRESSION_ZSTD
+} rmq_compression;
+
+/** Settings of a producer; zero or NULL means the default given. Start from {0}. */
 typedef struct rmq_producer_config {
     const char *group;      /* required; copied */
     size_t memory_max;      /* 64 MiB: messages accepted and not yet answered */
-    size_t batch_count_max; /* 256; 1 turns batching off */
+    size_t batch_count_max; /* 256 messages; 1 turns batching off */
     size_t batch_size_max;  /* 1 MiB of bodies and properties */
+    /* Bodies of at least so many bytes are compressed, in the thread that sends, if it makes
+     * them smaller. A compressed message travels alone: batches know no compression. */
+    rmq_compression compression; /* none */
+    size_t compression_size_min; /* 4096 */
+    int compression_level; /* 0: zlib 5 (1 to 9), LZ4 fast (to 12), zstd 3 (1 to 22) */
 } rmq_producer_config;
 
 /**
@@ -41,6 +56,9 @@ typedef struct rmq_producer_config {
 typedef void (*rmq_send_fn)(void *opaque, dt_status status, const char *reason,
                             const rmq_receipt *receipt);
 
+/** @param config borrowed; copied. @param out the caller's, until rmq_producer_free().
+ * @returns DT_OK; DT_EINVAL: no client, a group that is no name, a setting out of its range;
+ * DT_ENOMEM; DT_ESTATE: from a callback. */
 DT_API DT_MUST_USE dt_status rmq_producer_new(rmq_client *client,
                                               const rmq_producer_config *config,
                                               rmq_producer **out);
@@ -60,7 +78,7 @@ DT_API void rmq_producer_free(rmq_producer *producer);
  * @param timeout_ms from now to the callback, retries included; > 0, or RMQ_NO_DEADLINE.
  * @param callback   may be NULL.
  * @returns DT_OK: accepted, the callback will run. Else it will not and nothing was sent:
- *          DT_EINVAL (empty body, bad property, bad queue), DT_ETOOBIG (body over 4 MiB or
+ *          DT_EINVAL (empty body, bad property, two delays, bad queue), DT_ETOOBIG (body over 4 MiB or
  *          properties over 32,000 bytes), DT_ENOMEM (memory_max is reached), DT_ECLOSED.
  */
 DT_API DT_MUST_USE dt_status rmq_send_async(rmq_producer *producer, const rmq_queue *queue,

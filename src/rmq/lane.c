@@ -232,8 +232,7 @@ static void put_back(struct rmq_lane *lane, bool in_doubt, bool alone)
     lane->pending = again;
 }
 
-static void on_stored(struct rmq_lane *lane, const struct rmq_command *command,
-                      bool less_safe)
+static void on_stored(struct rmq_lane *lane, const struct rmq_command *command)
 {
     struct rmq_receipts receipts;
     struct rmq_outgoing *message;
@@ -242,7 +241,8 @@ static void on_stored(struct rmq_lane *lane, const struct rmq_command *command,
     lane->failures = lane->error_count = 0;
     lane->trouble[0] = 0;
     receipt.queue = lane->queue;
-    receipt.less_safe = less_safe;
+    receipt.send_status = (rmq_send_status)command->code;
+    receipt.less_safe = receipt.send_status != RMQ_SEND_OK;
     rmq_receipts_start(&receipts, command);
     make_room(lane, &lane->flying);
     while ((message = line_take(&lane->flying)) != NULL) {
@@ -286,8 +286,8 @@ static void on_answer(struct rmq_call *call, const struct rmq_answer *answer)
         return;
     }
     verdict = rmq_send_judge(command);
-    if (verdict == RMQ_SEND_STORED || verdict == RMQ_SEND_STORED_LESS_SAFE) {
-        on_stored(lane, command, verdict == RMQ_SEND_STORED_LESS_SAFE);
+    if (verdict == RMQ_SEND_STORED) {
+        on_stored(lane, command);
         lane_go(lane);
         return;
     }

@@ -1,5 +1,6 @@
 #include "rmq/outgoing.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -14,6 +15,8 @@ struct plan {
     size_t properties_size; /* the caller's */
     size_t own_id_size;     /* of a UNIQ_KEY among them; 0: none */
     bool alone;
+    const char *delay_name; /* the property that delays it; NULL: none */
+    char delay[24];
 };
 
 static bool is_clean(const char *text, size_t size)
@@ -33,10 +36,12 @@ static dt_status add(struct plan *plan, const char *name, size_t name_size,
     return DT_OK;
 }
 
-/* Delayed messages are not for batches. */
-static bool is_delay(const char *name)
+/* Delayed messages are not for batches; one that is not to be waited for is told so in the
+ * header of its request, which all of a batch share; and the broker takes half messages alone. */
+static bool is_for_one(const char *name)
 {
-    return strcmp(name, "DELAY") == 0 || strncmp(name, "TIMER_", 6) == 0;
+    return strcmp(name, "DELAY") == 0 || strncmp(name, "TIMER_", 6) == 0 ||
+           strcmp(name, "WAIT") == 0 || strcmp(name, "TRAN_MSG") == 0;
 }
 
 static dt_status add_property(struct plan *plan, const rmq_property *property)
@@ -47,7 +52,9 @@ static dt_status add_property(struct plan *plan, const rmq_property *property)
         return dt_error_set(DT_EINVAL, "a property without name or value");
     name_size = strlen(property->name);
     value_size = strlen(property->value);
-    if ((property->name[0] == 'D' || property->name[0] == 'T') && is_delay(property->name))
+    if ((property->name[0] == 'D' || property->name[0] == 'T' ||
+         property->name[0] == 'W') &&
+        is_for_one(property->name))
         plan->alone = true;
     if (property->name[0] == 'U' && strcmp(property->name, uniq_key) == 0) {
         if (plan->own_id_size > 0 ||
@@ -56,6 +63,32 @@ static dt_status add_property(struct plan *plan, const rmq_property *property)
         plan->own_id_size = value_size;
     }
     return add(plan, property->name, name_size, property->value, value_size);
+}
+
+static dt_status add_delay(struct plan *plan, const rmq_message *message)
+{
+    int64_t value = message->delay_level;
+
+    if (message->delay_level == 0 && message->delay_ms == 0 &&
+        message->deliver_wall_ms == 0)
+        return DT_OK;
+    plan->delay_name = "DELAY";
+    if (message->delay_ms != 0) {
+        plan->delay_name = "TIMER_DELAY_MS";
+        value = message->delay_ms;
+    } else if (message->deliver_wall_ms != 0) {
+        plan->delay_name = "TIMER_DELIVER_MS";
+        value = message->deliver_wall_ms;
+    }
+    if (message->delay_level < 0 || message->delay_ms < 0 || message->deliver_wall_ms < 0 ||
+        (message->delay_level != 0) + (message->delay_ms != 0) +
+                (message->deliver_wall_ms != 0) >
+            1)
+        return dt_error_set(DT_EINVAL, "two delays, or a negative one");
+    plan->alone = true;
+    snprintf(plan->delay, sizeof(plan->delay), "%lld", (long long)value);
+    return add(plan, plan->delay_name, strlen(plan->delay_name), plan->delay,
+               strlen(plan->delay));
 }
 
 static dt_status check(const rmq_message *message, struct plan *plan)
@@ -78,6 +111,8 @@ static dt_status check(const rmq_message *message, struct plan *plan)
         status = add(plan, "TAGS", 4, message->tags, plan->tags_size);
     for (size_t i = 0; status == DT_OK && i < message->property_count; i++)
         status = add_property(plan, &message->properties[i]);
+    if (status == DT_OK)
+        status = add_delay(plan, message);
     if (status == DT_OK && plan->properties_size > RMQ_OUTGOING_PROPERTIES_MAX)
         status = dt_error_set(DT_ETOOBIG, "the properties have %zu bytes, over %d",
                               plan->properties_size, RMQ_OUTGOING_PROPERTIES_MAX);
@@ -111,8 +146,9 @@ static uint8_t *put_property(uint8_t *to, const char *name, size_t name_size,
     return to;
 }
 
+/* `body` NULL: it is there already, compressed. */
 static void write_item(struct rmq_outgoing *out, const rmq_message *message,
-                       const struct plan *plan)
+                       const void *body, const struct plan *plan)
 {
     uint8_t *to = out->item;
 
@@ -121,7 +157,9 @@ static void write_item(struct rmq_outgoing *out, const rmq_message *message,
     to = put_u32(to, 0); /* CRC: the broker computes it */
     to = put_u32(to, (uint32_t)message->flag);
     to = put_u32(to, out->body_size);
-    to = put_bytes(to, message->body, message->body_size);
+    if (body != NULL)
+        memcpy(to, body, out->body_size);
+    to += out->body_size;
     *to++ = (uint8_t)(out->properties_size >> 8);
     *to++ = (uint8_t)out->properties_size;
     if (!out->own_id) {
@@ -147,14 +185,53 @@ static void write_item(struct rmq_outgoing *out, const rmq_message *message,
         to = put_property(to, property->name, name_size, property->value,
                           strlen(property->value));
     }
+    if (plan->delay_name != NULL)
+        put_property(to, plan->delay_name, strlen(plan->delay_name), plan->delay,
+                     strlen(plan->delay));
+}
+
+/* Room for the message, with its body compressed in its place if that is wanted and helps. */
+static dt_status make(const rmq_message *message, size_t properties_size,
+                      struct rmq_compressors *compressors, struct rmq_outgoing **out)
+{
+    bool compress = rmq_compressors_want(compressors, message->body_size);
+    size_t room =
+        compress ? rmq_compress_room(compressors, message->body_size) : message->body_size;
+    struct rmq_outgoing *outgoing =
+        malloc(sizeof(*outgoing) + RMQ_OUTGOING_FIXED_SIZE + room + properties_size);
+    struct rmq_outgoing *smaller;
+    size_t size = 0;
+    int32_t sys_flag = 0;
+    dt_status status = DT_OK;
+
+    if (outgoing == NULL)
+        return dt_error_set(DT_ENOMEM, "no memory for a message");
+    memset(outgoing, 0, sizeof(*outgoing));
+    if (compress)
+        status = rmq_compress(compressors, dt_span_of(message->body, message->body_size),
+                              outgoing->item + RMQ_OUTGOING_BODY_AT, &size, &sys_flag);
+    if (status != DT_OK) {
+        free(outgoing);
+        return status;
+    }
+    if (size > 0) {
+        smaller = realloc(outgoing, sizeof(*outgoing) + RMQ_OUTGOING_FIXED_SIZE + size +
+                                        properties_size);
+        if (smaller != NULL) /* else it is larger than it needs to be, no more */
+            outgoing = smaller;
+    }
+    outgoing->sys_flag = (uint16_t)sys_flag;
+    outgoing->body_size = (uint32_t)(size > 0 ? size : message->body_size);
+    *out = outgoing;
+    return DT_OK;
 }
 
 dt_status rmq_outgoing_new(const rmq_message *message, size_t id_size,
-                           struct rmq_outgoing **out)
+                           struct rmq_compressors *compressors, struct rmq_outgoing **out)
 {
-    struct rmq_outgoing *outgoing;
+    struct rmq_outgoing *outgoing = NULL;
     struct plan plan;
-    size_t properties_size, item_size;
+    size_t properties_size;
     dt_status status = check(message, &plan);
 
     *out = NULL;
@@ -163,20 +240,19 @@ dt_status rmq_outgoing_new(const rmq_message *message, size_t id_size,
     properties_size = plan.properties_size;
     if (plan.own_id_size == 0)
         properties_size += sizeof(uniq_key) - 1 + id_size + 2;
-    item_size = 22 + message->body_size + properties_size;
-    outgoing = malloc(sizeof(*outgoing) + item_size);
-    if (outgoing == NULL)
-        return dt_error_set(DT_ENOMEM, "no memory for a message");
-    memset(outgoing, 0, sizeof(*outgoing));
-    outgoing->item_size = (uint32_t)item_size;
-    outgoing->body_size = (uint32_t)message->body_size;
+    status = make(message, properties_size, compressors, &outgoing);
+    if (status != DT_OK)
+        return status;
+    outgoing->item_size =
+        (uint32_t)(RMQ_OUTGOING_FIXED_SIZE + outgoing->body_size + properties_size);
     outgoing->properties_size = (uint32_t)properties_size;
     outgoing->own_id = plan.own_id_size > 0;
     outgoing->id_size = (uint8_t)(outgoing->own_id ? plan.own_id_size : id_size);
-    outgoing->alone = plan.alone || properties_size > RMQ_OUTGOING_ALONE_SIZE;
+    outgoing->alone =
+        plan.alone || outgoing->sys_flag != 0 || properties_size > RMQ_OUTGOING_ALONE_SIZE;
     outgoing->flag = message->flag;
     outgoing->born_ms = dt_clock_wall_ms();
-    write_item(outgoing, message, &plan);
+    write_item(outgoing, message, outgoing->sys_flag != 0 ? NULL : message->body, &plan);
     *out = outgoing;
     return DT_OK;
 }

@@ -101,7 +101,7 @@ dt_status rmq_send_async(rmq_producer *producer, const rmq_queue *queue,
     status = lane_of(producer, message->topic, queue, &lane);
     if (status != DT_OK)
         return status;
-    status = rmq_outgoing_new(message, ID_SIZE, &outgoing);
+    status = rmq_outgoing_new(message, ID_SIZE, &producer->compressors, &outgoing);
     if (status != DT_OK)
         return status;
     outgoing->deadline_ms =
@@ -187,6 +187,12 @@ dt_status rmq_producer_new(rmq_client *client, const rmq_producer_config *config
     producer = calloc(1, sizeof(*producer));
     if (producer == NULL)
         return dt_error_set(DT_ENOMEM, "no memory for a producer");
+    status = rmq_compressors_init(&producer->compressors, config->compression,
+                                  config->compression_level, config->compression_size_min);
+    if (status != DT_OK) {
+        free(producer);
+        return status;
+    }
     producer->client = client;
     producer->memory_max = config->memory_max == 0 ? 64u << 20 : config->memory_max;
     producer->batch_count_max =
@@ -202,6 +208,7 @@ dt_status rmq_producer_new(rmq_client *client, const rmq_producer_config *config
     if (status != DT_OK) {
         dt_event_fini(&producer->finished);
         pthread_mutex_destroy(&producer->mutex);
+        rmq_compressors_fini(&producer->compressors);
         free(producer);
         return status;
     }
@@ -262,6 +269,7 @@ void rmq_producer_free(rmq_producer *producer)
         return;
     dt_event_wait(&producer->finished, INT64_MAX);
     each_lane(producer, rmq_lane_free);
+    rmq_compressors_fini(&producer->compressors);
     dt_event_fini(&producer->finished);
     pthread_mutex_destroy(&producer->mutex);
     free(producer);

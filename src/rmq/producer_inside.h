@@ -13,6 +13,7 @@ struct rmq_producer {
     struct rmq_client *client;
     size_t memory_max, batch_count_max, batch_size_max;
     char group[RMQ_GROUP_SIZE_MAX + 1];
+    struct rmq_compressors compressors;
     atomic_size_t memory_used;
     pthread_mutex_t mutex; /* of who adds a lane; finding one takes no lock */
     _Atomic(struct rmq_lane *) lanes[RMQ_LANE_BUCKETS];

@@ -19,7 +19,7 @@ void rmq_send_encode(const struct rmq_send *send, int32_t opaque, enum rmq_heade
     rmq_encode_str(&encoder, "c", RMQ_DEFAULT_TOPIC);
     rmq_encode_int(&encoder, "d", 4);
     rmq_encode_int(&encoder, "e", send->queue->queue_id);
-    rmq_encode_int(&encoder, "f", 0);
+    rmq_encode_int(&encoder, "f", is_batch ? 0 : message->sys_flag);
     rmq_encode_int(&encoder, "g", message->born_ms);
     rmq_encode_int(&encoder, "h", is_batch ? 0 : message->flag);
     if (!is_batch)
@@ -60,11 +60,10 @@ enum rmq_send_verdict rmq_send_judge(const struct rmq_command *command)
 {
     switch (command->code) {
     case RMQ_SUCCESS:
-        return RMQ_SEND_STORED;
     case RMQ_FLUSH_DISK_TIMEOUT:
     case RMQ_SLAVE_NOT_AVAILABLE:
     case RMQ_FLUSH_SLAVE_TIMEOUT:
-        return RMQ_SEND_STORED_LESS_SAFE;
+        return RMQ_SEND_STORED;
     case RMQ_SYSTEM_BUSY:
     case RMQ_SERVICE_NOT_AVAILABLE:
     case RMQ_NO_PERMISSION: /* an operator may have taken the broker out of service */

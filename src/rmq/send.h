@@ -23,10 +23,9 @@ void rmq_send_encode(const struct rmq_send *send, int32_t opaque, enum rmq_heade
 
 /* What an answer means for the messages of its request. */
 enum rmq_send_verdict {
-    RMQ_SEND_STORED,
-    RMQ_SEND_STORED_LESS_SAFE, /* codes 10, 11, 12 */
-    RMQ_SEND_AGAIN,            /* not now: the same request may be taken later */
-    RMQ_SEND_REFUSED           /* this request never will be */
+    RMQ_SEND_STORED, /* how safely: the code is a rmq_send_status */
+    RMQ_SEND_AGAIN,  /* not now: the same request may be taken later */
+    RMQ_SEND_REFUSED /* this request never will be */
 };
 enum rmq_send_verdict rmq_send_judge(const struct rmq_command *command);
 

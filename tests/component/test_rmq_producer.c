@@ -404,6 +404,7 @@ static void stored_but_less_safe_is_stored(void **state)
         mockmq_error(world.mock, 0, code, 1);
         assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, &receipt));
         assert_true(receipt.less_safe);
+        assert_int_equal(receipt.send_status, code);
     }
     rmq_producer_free(producer);
     world_close(&world);
