@@ -32,6 +32,11 @@ typedef struct rmq_client_config {
     int64_t backoff_ms_max;      /* 1000: ... doubling, with jitter, up to this */
     size_t frame_size_max;       /* 16 MiB: a peer that announces more is cut off */
     bool binary_header; /* false: JSON headers are sent; both are always understood */
+    /* Access control (ACL of 4.x, authentication of 5.x): every request is signed. Both keys or
+     * none; on 5.x they are user name and password. Copied; never logged. */
+    const char *access_key;
+    const char *secret_key;
+    const char *security_token; /* of temporary credentials; NULL: none */
 } rmq_client_config;
 
 /**
@@ -47,6 +52,20 @@ DT_API DT_MUST_USE dt_status rmq_client_new(const rmq_client_config *config,
 /** Stops the thread and frees. Producers and consumers of it must be freed before. NULL: no-op.
  * Not from a callback. */
 DT_API void rmq_client_free(rmq_client *client);
+
+/**
+ * Signs with other credentials from the next request on, as temporary ones that run out ask for.
+ * Requests that are under way stay as they are. All three are copied; access_key NULL: requests
+ * are no longer signed. Thread: any but a callback's.
+ *
+ * @returns DT_OK; DT_EINVAL: one of the keys without the other; DT_ENOMEM; DT_EUNSUPPORTED: the
+ *          crypto library gives no HMAC-SHA1; DT_ESTATE: called from a callback. On a failure the
+ *          old ones stay.
+ */
+DT_API DT_MUST_USE dt_status rmq_client_credentials_set(rmq_client *client,
+                                                        const char *access_key,
+                                                        const char *secret_key,
+                                                        const char *security_token);
 
 /** The id under which brokers know this client: ip@instance_name. Valid as long as it lives. */
 DT_API const char *rmq_client_id(const rmq_client *client);

@@ -38,6 +38,8 @@ static void take_answer(struct rmq_ask *ask, const struct rmq_answer *answer)
         snprintf(ask->reason, sizeof(ask->reason), "%s", answer->reason);
     } else {
         ask->response_code = command->code;
+        ask->is_denied = rmq_command_is_denied(command);
+        ask->is_unsigned = ask->client->signer == NULL;
         snprintf(ask->reason, sizeof(ask->reason), "%.*s", (int)command->remark.size,
                  command->remark.size == 0 ? "" : (const char *)command->remark.data);
         if (command->code != RMQ_SUCCESS)
@@ -86,6 +88,7 @@ static dt_status ask_once(struct rmq_ask *ask)
         return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
     ask->op.run = start;
     ask->response_code = -1;
+    ask->is_denied = false;
     dt_event_init(&ask->done);
     dt_loop_post(ask->client->loop, &ask->op);
     dt_event_wait(&ask->done, INT64_MAX);
@@ -303,6 +306,9 @@ static dt_status ask_until_answered(struct rmq_ask *ask, const char *topic,
         return dt_error_set(status,
                             "%s: the answer to request %d lacks what it should have", what,
                             ask->request_code);
+    if (status == DT_EREFUSED && ask->is_denied && (!is_in_doubt || !ask->changes))
+        return dt_error_set(status, "%s denies access%s: %s", what,
+                            ask->is_unsigned ? " (no access key is set)" : "", ask->reason);
     if (status == DT_EREFUSED && (!is_in_doubt || !ask->changes))
         return dt_error_set(may_pass(ask) ? DT_EBUSY : status, "%s answers %d: %s", what,
                             ask->response_code, ask->reason);

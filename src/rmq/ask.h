@@ -25,6 +25,8 @@ struct rmq_ask {
     void *result;         /* for read() */
     /* The answer: its code, or -1 without one; its remark, or why there is none. */
     int32_t response_code;
+    bool is_denied;   /* by access control */
+    bool is_unsigned; /* the request was not signed */
     char reason[RMQ_REASON_SIZE];
     /* Not the asker's. */
     char address[RMQ_ADDRESS_SIZE]; /* "": the name servers */

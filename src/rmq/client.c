@@ -157,6 +157,50 @@ static dt_status take_settings(struct rmq_client *client, const rmq_client_confi
     return set_id(client, config->instance_name);
 }
 
+/* ---------------------------------------------------------------- credentials */
+
+/* NULL for neither key. */
+static dt_status make_signer(const char *access_key, const char *secret_key,
+                             const char *security_token, struct rmq_signer **out)
+{
+    *out = NULL;
+    if (access_key == NULL && secret_key == NULL) {
+        if (security_token != NULL)
+            return dt_error_set(DT_EINVAL, "a security token is nothing without its keys");
+        return DT_OK;
+    }
+    return rmq_signer_new(access_key, secret_key, security_token, out);
+}
+
+struct change_signer {
+    struct rmq_client *client;
+    struct rmq_signer *signer; /* the new one; then the old one */
+};
+
+static void change_signer(void *context)
+{
+    struct change_signer *change = context;
+    struct rmq_signer *before = change->client->signer;
+
+    change->client->signer = change->signer;
+    change->signer = before;
+}
+
+dt_status rmq_client_credentials_set(rmq_client *client, const char *access_key,
+                                     const char *secret_key, const char *security_token)
+{
+    struct change_signer change = {client, NULL};
+    dt_status status;
+
+    if (client == NULL)
+        return dt_error_set(DT_EINVAL, "no client given");
+    status = make_signer(access_key, secret_key, security_token, &change.signer);
+    if (status == DT_OK)
+        status = rmq_client_run(client, change_signer, &change);
+    rmq_signer_free(change.signer);
+    return status;
+}
+
 /* ---------------------------------------------------------------- life */
 
 static void start_on_loop(void *context)
@@ -173,6 +217,14 @@ static void close_on_loop(void *context)
     rmq_heartbeat_close(&client->heartbeat);
     rmq_topics_close(&client->topics);
     rmq_peers_close(&client->peers);
+}
+
+/* What belongs to no loop. */
+static void free_client(struct rmq_client *client)
+{
+    rmq_signer_free(client->signer);
+    rmq_names_fini(&client->names);
+    free(client);
 }
 
 dt_status rmq_client_new(const rmq_client_config *config, rmq_client **out)
@@ -193,10 +245,12 @@ dt_status rmq_client_new(const rmq_client_config *config, rmq_client **out)
     if (status == DT_OK)
         status = rmq_names_init(&client->names, config->namesrv);
     if (status == DT_OK)
+        status = make_signer(config->access_key, config->secret_key, config->security_token,
+                             &client->signer);
+    if (status == DT_OK)
         status = dt_loop_start("rmq", &client->loop);
     if (status != DT_OK) {
-        rmq_names_fini(&client->names);
-        free(client);
+        free_client(client);
         return status;
     }
     status = rmq_peers_init(&client->peers, client);
@@ -211,8 +265,7 @@ dt_status rmq_client_new(const rmq_client_config *config, rmq_client **out)
         dt_timer_free(client->topics.timer);
         dt_timer_free(client->heartbeat.timer);
         dt_loop_stop(client->loop);
-        rmq_names_fini(&client->names);
-        free(client);
+        free_client(client);
         return status;
     }
     *out = client;
@@ -225,6 +278,5 @@ void rmq_client_free(rmq_client *client)
         return;
     dt_loop_stop(client->loop);
     rmq_peers_fini(&client->peers);
-    rmq_names_fini(&client->names);
-    free(client);
+    free_client(client);
 }

@@ -10,6 +10,7 @@
 #include "rmq/heartbeat.h"
 #include "rmq/names.h"
 #include "rmq/peer.h"
+#include "rmq/sign.h"
 #include "rmq/topics.h"
 
 #define RMQ_CLIENT_ID_SIZE 320
@@ -29,6 +30,7 @@ struct rmq_client {
     struct rmq_names names;
     struct rmq_topics topics;
     struct rmq_heartbeat heartbeat;
+    struct rmq_signer *signer; /* NULL: requests are not signed */
     uint64_t random;
 };
 

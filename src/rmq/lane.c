@@ -291,8 +291,9 @@ static void on_answer(struct rmq_call *call, const struct rmq_answer *answer)
         lane_go(lane);
         return;
     }
-    snprintf(lane->trouble, sizeof(lane->trouble), "the broker answers %d: %.*s",
-             command->code, (int)command->remark.size,
+    snprintf(lane->trouble, sizeof(lane->trouble), "the broker %s %d: %.*s",
+             rmq_command_is_denied(command) ? "denies access," : "answers", command->code,
+             (int)command->remark.size,
              command->remark.size == 0 ? "" : (const char *)command->remark.data);
     if (verdict == RMQ_SEND_AGAIN && command->code == RMQ_SYSTEM_ERROR &&
         lane->flying_count > 1 && ++lane->error_count >= ERRORS_MAX)

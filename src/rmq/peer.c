@@ -282,6 +282,8 @@ static void send_call(struct rmq_conn *conn, struct rmq_call *call)
         call->opaque = peers->last_opaque = (int32_t)((uint32_t)peers->last_opaque + 1);
     while (table_find(peers, call->opaque) != NULL);
     call->encode(call, out, peers->client->header_type);
+    if (peers->client->signer != NULL)
+        rmq_signer_sign(peers->client->signer, out, size_before);
     if (out->failed) {
         out->size = size_before;
         out->failed = false;
@@ -450,6 +452,24 @@ static void on_request(struct rmq_conn *conn, enum rmq_header_type type,
     dt_tcp_flush(conn->tcp);
 }
 
+/* What an operator must see, but no peer can fill the log with. */
+static void warn(struct rmq_peers *peers, const char *reason)
+{
+    if (dt_log_due(&peers->warned_ms, WARN_MS))
+        dt_log_warning("%s", reason);
+}
+
+static void warn_denied(struct rmq_conn *conn, const struct rmq_command *command)
+{
+    char reason[RMQ_REASON_SIZE];
+
+    snprintf(reason, sizeof(reason), "%.60s denies access%s: %.*s", conn->peer->address,
+             conn->peers->client->signer == NULL ? " (no access key is set)" : "",
+             (int)command->remark.size,
+             command->remark.size == 0 ? "" : (const char *)command->remark.data);
+    warn(conn->peers, reason);
+}
+
 static void on_response(struct rmq_conn *conn, const struct rmq_command *command,
                         struct dt_span body)
 {
@@ -462,14 +482,9 @@ static void on_response(struct rmq_conn *conn, const struct rmq_command *command
     detach(peers, call);
     if (command->code == RMQ_GO_AWAY && !conn->is_draining)
         drain(conn, "the peer is going away");
+    if (rmq_command_is_denied(command))
+        warn_denied(conn, command);
     call->done(call, &answer);
-}
-
-/* A peer that breaks the protocol is named, but cannot fill the log. */
-static void warn(struct rmq_peers *peers, const char *reason)
-{
-    if (dt_log_due(&peers->warned_ms, WARN_MS))
-        dt_log_warning("%s", reason);
 }
 
 /* True: go on reading. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "rmq/sign.h"
+
 void rmq_send_encode(const struct rmq_send *send, int32_t opaque, enum rmq_header_type type,
                      struct dt_buf *out)
 {
@@ -66,13 +68,14 @@ enum rmq_send_verdict rmq_send_judge(const struct rmq_command *command)
         return RMQ_SEND_STORED;
     case RMQ_SYSTEM_BUSY:
     case RMQ_SERVICE_NOT_AVAILABLE:
-    case RMQ_NO_PERMISSION: /* an operator may have taken the broker out of service */
     case RMQ_TOPIC_NOT_EXIST:
     case RMQ_NO_BUYER_ID:
     case RMQ_NOT_IN_CURRENT_UNIT:
     case RMQ_FLOW_CONTROL:
     case RMQ_GO_AWAY:
         return RMQ_SEND_AGAIN;
+    case RMQ_NO_PERMISSION: /* an operator may have taken the broker out of service */
+        return rmq_command_is_denied(command) ? RMQ_SEND_REFUSED : RMQ_SEND_AGAIN;
     case RMQ_SYSTEM_ERROR:
         return is_moment(command->remark) ? RMQ_SEND_AGAIN : RMQ_SEND_REFUSED;
     default:
