@@ -13,7 +13,7 @@ dt_status cli_brokers_start(struct cli_brokers *brokers)
     brokers->rocketmq = NULL;
     status = duet_kafka_mock_start(&brokers->kafka);
     if (status == DT_OK)
-        status = mockmq_start(NULL, &brokers->rocketmq);
+        status = rmq_mock_new(NULL, &brokers->rocketmq);
     if (status != DT_OK)
         cli_brokers_stop(brokers);
     return status;
@@ -21,7 +21,7 @@ dt_status cli_brokers_start(struct cli_brokers *brokers)
 
 void cli_brokers_stop(struct cli_brokers *brokers)
 {
-    mockmq_free(brokers->rocketmq);
+    rmq_mock_free(brokers->rocketmq);
     if (brokers->kafka != NULL)
         duet_kafka_mock_stop(brokers->kafka);
     brokers->kafka = NULL;
@@ -37,6 +37,6 @@ dt_status cli_brokers_topic(struct cli_brokers *brokers, const char *topic,
     if (status == DT_OK)
         status = duet_kafka_mock_topic(brokers->kafka, topic, partitions);
     if (status == DT_OK)
-        status = mockmq_topic_create(brokers->rocketmq, name, partitions);
+        status = rmq_mock_topic_create(brokers->rocketmq, name, partitions);
     return status == DT_OK ? DT_OK : dt_error_wrap(status, "topic '%s'", topic);
 }

@@ -4,12 +4,12 @@
 #ifndef CLI_BROKERS_H
 #define CLI_BROKERS_H
 
-#include "mockmq/mockmq.h"
+#include "rmq/mock.h"
 #include "side/kafka_mock.h"
 
 struct cli_brokers {
     struct duet_kafka_mock *kafka;
-    struct mockmq *rocketmq;
+    rmq_mock *rocketmq;
 };
 
 dt_status cli_brokers_start(struct cli_brokers *brokers);

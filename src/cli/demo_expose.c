@@ -19,19 +19,19 @@
 /* Its own record of them: the id is at byte 8 of the stamp. */
 static dt_status take_withheld(struct demo_story *story)
 {
-    struct mockmq *mock = story->world.brokers.rocketmq;
-    size_t count = mockmq_withheld_count(mock);
+    rmq_mock *mock = story->world.brokers.rocketmq;
+    size_t count = rmq_mock_withheld_count(mock);
 
     story->withheld = calloc(count + 1, sizeof(*story->withheld));
     if (story->withheld == NULL)
         return dt_error_set(DT_ENOMEM, "no memory for the ids");
     for (size_t i = 0; i < count; i++) {
-        struct mockmq_withheld one;
+        rmq_mock_withheld one;
         uint8_t bytes[sizeof(one.duet)];
         struct duet_id id;
         size_t size;
 
-        if (mockmq_withheld_get(mock, i, &one) != DT_OK ||
+        if (rmq_mock_withheld_get(mock, i, &one) != DT_OK ||
             !dt_base64_decode(bytes, &size, one.duet, strlen(one.duet)) ||
             size != DUET_STAMP_SIZE)
             return dt_error_set(DT_ECORRUPT, "a withheld copy without a stamp");
@@ -161,7 +161,7 @@ dt_status demo_expose(struct demo_story *story)
     demo_chapter(story, "11. A broker that lies", text);
     if (story->withhold > 0)
         status =
-            mockmq_withhold(story->world.brokers.rocketmq, DEMO_TOPIC, story->withhold);
+            rmq_mock_withhold(story->world.brokers.rocketmq, DEMO_TOPIC, story->withhold);
     if (status == DT_OK)
         status = send_late(story, rows);
     if (status == DT_OK)

@@ -92,7 +92,7 @@ static dt_status write_config(struct demo *demo)
                   "    partitions: %d\n"
                   "    groups: [%s, %s]\n",
                   duet_kafka_mock_address(demo->brokers.kafka),
-                  mockmq_namesrv(demo->brokers.rocketmq), DEMO_PARTITIONS, demo_groups[0],
+                  rmq_mock_namesrv(demo->brokers.rocketmq), DEMO_PARTITIONS, demo_groups[0],
                   demo_groups[1]);
     snprintf(demo->config, sizeof(demo->config), "%s/duet.yaml", demo->folder);
     status = dt_buf_status(&text, "the configuration");

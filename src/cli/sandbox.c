@@ -97,10 +97,10 @@ static void close_peer(struct control *control, size_t index)
 }
 
 /* One line is one command, and one line is its answer. */
-static bool answer(struct mockmq *mock, struct peer *peer, const char *line)
+static bool answer(rmq_mock *mock, struct peer *peer, const char *line)
 {
     char reply[512], text[544];
-    dt_status status = mockmq_control(mock, line, reply, sizeof(reply));
+    dt_status status = rmq_mock_control(mock, line, reply, sizeof(reply));
     int length =
         snprintf(text, sizeof(text), "%s%s\n",
                  status == DT_OK || strncmp(reply, "error: ", 7) == 0 ? "" : "error: ",
@@ -110,7 +110,7 @@ static bool answer(struct mockmq *mock, struct peer *peer, const char *line)
 }
 
 /* False: the peer is done with. */
-static bool read_peer(struct mockmq *mock, struct peer *peer)
+static bool read_peer(rmq_mock *mock, struct peer *peer)
 {
     ssize_t size = recv(peer->fd, peer->line + peer->used,
                         sizeof(peer->line) - 1 - peer->used, MSG_DONTWAIT);
@@ -134,7 +134,7 @@ static bool read_peer(struct mockmq *mock, struct peer *peer)
     return peer->used < sizeof(peer->line) - 1; /* a line without end */
 }
 
-static void serve(struct control *control, struct mockmq *mock)
+static void serve(struct control *control, rmq_mock *mock)
 {
     struct pollfd polled[PEERS_MAX + 1];
     nfds_t count = 0;
@@ -178,13 +178,13 @@ static bool announce(struct cli *cli, const struct cli_brokers *brokers)
 
     if (!cli->json) {
         printf("KAFKA=%s\nNAMESRV=%s\n", duet_kafka_mock_address(brokers->kafka),
-               mockmq_namesrv(brokers->rocketmq));
+               rmq_mock_namesrv(brokers->rocketmq));
         return fflush(stdout) == 0;
     }
     cli_json_start(&json, &out);
     dt_json_object(&json);
     dt_json_kv_string(&json, "kafka", duet_kafka_mock_address(brokers->kafka));
-    dt_json_kv_string(&json, "namesrv", mockmq_namesrv(brokers->rocketmq));
+    dt_json_kv_string(&json, "namesrv", rmq_mock_namesrv(brokers->rocketmq));
     dt_json_object_end(&json);
     return cli_json_end(cli, &out);
 }

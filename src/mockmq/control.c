@@ -51,7 +51,7 @@ static dt_status withhold(struct mockmq *mock, const struct dt_span *words, size
         return bad("expected: %s", "withhold TOPIC N");
     memcpy(topic, words[1].data, words[1].size);
     topic[words[1].size] = 0;
-    return mockmq_withhold(mock, topic, n);
+    return rmq_mock_withhold(mock, topic, n);
 }
 
 static dt_status error(struct mockmq *mock, const struct dt_span *words, size_t count)
@@ -60,7 +60,7 @@ static dt_status error(struct mockmq *mock, const struct dt_span *words, size_t 
 
     if (count != 3 || !number(words[1], 65535, &code) || !number(words[2], INT32_MAX, &n))
         return bad("expected: %s", "error CODE N");
-    mockmq_error(mock, 0, (int32_t)code, n);
+    rmq_mock_error(mock, 0, (int32_t)code, n);
     return DT_OK;
 }
 
@@ -70,7 +70,7 @@ static dt_status delay(struct mockmq *mock, const struct dt_span *words, size_t 
 
     if (count != 2 || !number(words[1], 3600000, &ms))
         return bad("expected: %s", "delay MS");
-    mockmq_delay(mock, ms);
+    rmq_mock_delay(mock, ms);
     return DT_OK;
 }
 
@@ -78,7 +78,7 @@ static dt_status restart(struct mockmq *mock, const struct dt_span *words, size_
 {
     if (count > 2 || (count == 2 && !dt_span_equal_str(words[1], "lose")))
         return bad("expected: %s", "restart [lose]");
-    mockmq_restart(mock, count == 2 ? 1 : 0);
+    rmq_mock_restart(mock, count == 2 ? 1 : 0);
     return DT_OK;
 }
 
@@ -95,20 +95,20 @@ static dt_status run(struct mockmq *mock, const struct dt_span *words, size_t co
     if (dt_span_equal_str(words[0], "restart"))
         return restart(mock, words, count);
     if (count == 1 && dt_span_equal_str(words[0], "cut")) {
-        mockmq_cut(mock);
+        rmq_mock_cut(mock);
         return DT_OK;
     }
     if (count == 1 && dt_span_equal_str(words[0], "down")) {
-        mockmq_down(mock);
+        rmq_mock_down(mock);
         return DT_OK;
     }
     if (count == 1 && dt_span_equal_str(words[0], "up"))
-        return mockmq_up(mock);
+        return rmq_mock_up(mock);
     return bad("no such command; there are: %s", usage);
 }
 
-dt_status mockmq_control(struct mockmq *mock, const char *text, char *reply,
-                         size_t reply_size)
+dt_status rmq_mock_control(struct mockmq *mock, const char *text, char *reply,
+                           size_t reply_size)
 {
     struct dt_span words[WORDS_MAX];
     dt_status status = run(mock, words, split(text, words));

@@ -2,7 +2,7 @@
  * mock.h - the inside of the in-memory RocketMQ.
  *
  * One lock guards everything. The serving thread holds it while it works and lets it go while
- * it waits for events; functions of mockmq.h take it and do their work themselves. So each
+ * it waits for events; functions of rmq/mock.h take it and do their work themselves. So each
  * function below says nothing of threads: Lock: mock->lock held.
  *
  *     serve.c    the thread, listening, timers       topic.c    topics, queues, messages
@@ -19,9 +19,9 @@
 #include <pthread.h>
 
 #include "base/buf.h"
-#include "mockmq/mockmq.h"
 #include "rmq/command.h"
 #include "rmq/message_id.h"
+#include "rmq/mock.h"
 #include "rmq/route.h"
 #include "rmq/stored.h"
 
@@ -305,7 +305,7 @@ struct mockmq {
     struct mock_script scripts[MOCK_SCRIPTED_MAX]; /* by request code; 0: all sends */
     struct mock_withhold *withholds;
     size_t withhold_count, withhold_capacity;
-    struct mockmq_withheld *withheld;
+    rmq_mock_withheld *withheld;
     size_t withheld_count, withheld_capacity;
 
     struct rmq_command command;   /* of the request being handled */

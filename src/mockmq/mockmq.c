@@ -1,4 +1,4 @@
-#include "mockmq/mockmq.h"
+#include "rmq/mock.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,7 +23,7 @@ static bool copy_name(char *out, size_t size, const char *name, const char *othe
     return (size_t)snprintf(out, size, "%s", name == NULL ? otherwise : name) < size;
 }
 
-static dt_status take_config(struct mockmq *mock, const struct mockmq_config *config)
+static dt_status take_config(struct mockmq *mock, const rmq_mock_config *config)
 {
     if (!copy_name(mock->host, sizeof(mock->host), config->host, "127.0.0.1") ||
         inet_pton(AF_INET, mock->host, &mock->ip) != 1)
@@ -93,9 +93,9 @@ static dt_status start(struct mockmq *mock)
     return DT_OK;
 }
 
-dt_status mockmq_start(const struct mockmq_config *config, struct mockmq **out)
+dt_status rmq_mock_new(const rmq_mock_config *config, struct mockmq **out)
 {
-    static const struct mockmq_config defaults;
+    static const rmq_mock_config defaults;
     struct mockmq *mock = calloc(1, sizeof(*mock));
     pthread_condattr_t monotonic;
     dt_status status;
@@ -118,7 +118,7 @@ dt_status mockmq_start(const struct mockmq_config *config, struct mockmq **out)
     if (status == DT_OK)
         *out = mock;
     else
-        mockmq_free(mock);
+        rmq_mock_free(mock);
     return status;
 }
 
@@ -141,7 +141,7 @@ static void free_tables(struct mockmq *mock)
     dt_buf_fini(&mock->stored);
 }
 
-void mockmq_free(struct mockmq *mock)
+void rmq_mock_free(struct mockmq *mock)
 {
     if (mock == NULL)
         return;
@@ -165,17 +165,17 @@ void mockmq_free(struct mockmq *mock)
     free(mock);
 }
 
-const char *mockmq_namesrv(const struct mockmq *mock)
+const char *rmq_mock_namesrv(const struct mockmq *mock)
 {
     return mock->namesrv_address;
 }
 
-const char *mockmq_broker(const struct mockmq *mock)
+const char *rmq_mock_broker(const struct mockmq *mock)
 {
     return mock->broker_address;
 }
 
-dt_status mockmq_topic_create(struct mockmq *mock, const char *topic, int32_t queues)
+dt_status rmq_mock_topic_create(struct mockmq *mock, const char *topic, int32_t queues)
 {
     struct dt_span name = dt_span_str(topic);
     struct mock_topic *made;
@@ -194,7 +194,7 @@ dt_status mockmq_topic_create(struct mockmq *mock, const char *topic, int32_t qu
 
 /* ---------------------------------------------------------------- misbehaviour */
 
-dt_status mockmq_withhold(struct mockmq *mock, const char *topic, int64_t count)
+dt_status rmq_mock_withhold(struct mockmq *mock, const char *topic, int64_t count)
 {
     struct dt_span name = dt_span_str(topic);
     struct mock_withhold *withhold = NULL;
@@ -217,7 +217,7 @@ dt_status mockmq_withhold(struct mockmq *mock, const char *topic, int64_t count)
     return withhold == NULL ? dt_error_set(DT_ENOMEM, "no memory") : DT_OK;
 }
 
-size_t mockmq_withheld_count(struct mockmq *mock)
+size_t rmq_mock_withheld_count(struct mockmq *mock)
 {
     size_t count;
 
@@ -227,8 +227,7 @@ size_t mockmq_withheld_count(struct mockmq *mock)
     return count;
 }
 
-dt_status mockmq_withheld_get(struct mockmq *mock, size_t index,
-                              struct mockmq_withheld *out)
+dt_status rmq_mock_withheld_get(struct mockmq *mock, size_t index, rmq_mock_withheld *out)
 {
     bool found;
 
@@ -240,8 +239,8 @@ dt_status mockmq_withheld_get(struct mockmq *mock, size_t index,
     return found ? DT_OK : dt_error_set(DT_ENOTFOUND, "no withheld message %zu", index);
 }
 
-void mockmq_error(struct mockmq *mock, int32_t request_code, int32_t response_code,
-                  int64_t count)
+void rmq_mock_error(struct mockmq *mock, int32_t request_code, int32_t response_code,
+                    int64_t count)
 {
     if (request_code < 0 || request_code >= MOCK_SCRIPTED_MAX)
         return;
@@ -251,7 +250,7 @@ void mockmq_error(struct mockmq *mock, int32_t request_code, int32_t response_co
     pthread_mutex_unlock(&mock->lock);
 }
 
-void mockmq_lose_answers(struct mockmq *mock, int32_t request_code, int64_t count)
+void rmq_mock_lose_answers(struct mockmq *mock, int32_t request_code, int64_t count)
 {
     if (request_code < 0 || request_code >= MOCK_SCRIPTED_MAX)
         return;
@@ -260,21 +259,21 @@ void mockmq_lose_answers(struct mockmq *mock, int32_t request_code, int64_t coun
     pthread_mutex_unlock(&mock->lock);
 }
 
-void mockmq_delay(struct mockmq *mock, int64_t delay_ms)
+void rmq_mock_delay(struct mockmq *mock, int64_t delay_ms)
 {
     pthread_mutex_lock(&mock->lock);
     mock->delay_ms = delay_ms;
     pthread_mutex_unlock(&mock->lock);
 }
 
-void mockmq_cut(struct mockmq *mock)
+void rmq_mock_cut(struct mockmq *mock)
 {
     pthread_mutex_lock(&mock->lock);
     mock_conns_close(mock);
     pthread_mutex_unlock(&mock->lock);
 }
 
-void mockmq_restart(struct mockmq *mock, int64_t lose)
+void rmq_mock_restart(struct mockmq *mock, int64_t lose)
 {
     pthread_mutex_lock(&mock->lock);
     mock_conns_close(mock);
@@ -282,7 +281,7 @@ void mockmq_restart(struct mockmq *mock, int64_t lose)
     pthread_mutex_unlock(&mock->lock);
 }
 
-void mockmq_down(struct mockmq *mock)
+void rmq_mock_down(struct mockmq *mock)
 {
     pthread_mutex_lock(&mock->lock);
     mock_conns_close(mock);
@@ -290,7 +289,7 @@ void mockmq_down(struct mockmq *mock)
     pthread_mutex_unlock(&mock->lock);
 }
 
-dt_status mockmq_up(struct mockmq *mock)
+dt_status rmq_mock_up(struct mockmq *mock)
 {
     dt_status status;
 
@@ -307,7 +306,7 @@ static bool is_counted(int32_t request_code)
     return request_code >= 0 && request_code < MOCK_SCRIPTED_MAX;
 }
 
-int64_t mockmq_requests(struct mockmq *mock, int32_t request_code)
+int64_t rmq_mock_requests(struct mockmq *mock, int32_t request_code)
 {
     int64_t count = 0;
 
@@ -318,8 +317,8 @@ int64_t mockmq_requests(struct mockmq *mock, int32_t request_code)
     return count;
 }
 
-bool mockmq_wait_requests(struct mockmq *mock, int32_t request_code, int64_t count,
-                          int64_t timeout_ms)
+bool rmq_mock_wait_requests(struct mockmq *mock, int32_t request_code, int64_t count,
+                            int64_t timeout_ms)
 {
     int64_t deadline_ms = dt_clock_ms() + timeout_ms;
     struct timespec deadline = {deadline_ms / 1000, deadline_ms % 1000 * 1000000};
@@ -339,7 +338,7 @@ bool mockmq_wait_requests(struct mockmq *mock, int32_t request_code, int64_t cou
     return arrived;
 }
 
-int64_t mockmq_max_offset(struct mockmq *mock, const char *topic, int32_t queue_id)
+int64_t rmq_mock_max_offset(struct mockmq *mock, const char *topic, int32_t queue_id)
 {
     struct mock_queue *queue;
     int64_t offset;
@@ -351,7 +350,7 @@ int64_t mockmq_max_offset(struct mockmq *mock, const char *topic, int32_t queue_
     return offset;
 }
 
-int64_t mockmq_sends_at_once(struct mockmq *mock)
+int64_t rmq_mock_sends_at_once(struct mockmq *mock)
 {
     int64_t most;
 
@@ -361,7 +360,7 @@ int64_t mockmq_sends_at_once(struct mockmq *mock)
     return most;
 }
 
-int64_t mockmq_connections(struct mockmq *mock)
+int64_t rmq_mock_connections(struct mockmq *mock)
 {
     int64_t count;
 

@@ -1,142 +1,34 @@
 /*
- * mockmq.h - a RocketMQ in memory: one name server and one broker on loopback TCP.
- *
- * Behaves as 5.3.3 does towards a client, for the requests that producers, consumers and the
- * creation of topics need; everything else is answered "not supported" (code 3). It can be told
- * to misbehave: lose copies that it acknowledged, answer with errors, late or not at all, drop
- * connections, restart with or without its newest messages.
- *
- * Thread: every function from any, at any time while the mock lives. One thread of its own does
- * all the serving. What a function changes holds for each request that arrives after it
- * returned.
+ * mockmq.h - the names that the in-memory RocketMQ had before it was public: rmq/mock.h.
  */
 #ifndef MOCKMQ_MOCKMQ_H
 #define MOCKMQ_MOCKMQ_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "rmq/mock.h"
 
-#include "rmq/status.h"
-
-struct mockmq;
-
-/* Zero or NULL means the default given. */
-struct mockmq_config {
-    const char *host; /* "127.0.0.1": an IPv4 address, listened on and put into routes */
-    uint16_t namesrv_port;   /* any free one */
-    uint16_t broker_port;    /* any free one */
-    const char *cluster;     /* "DefaultCluster" */
-    const char *broker_name; /* "broker-a" */
-    size_t memory_max;       /* 1 GiB of stored messages; when full, sends get code 14 */
-    int32_t
-        default_queues;  /* 8: queues of TBW102; auto-created topics get min(wish, this) */
-    bool no_auto_create; /* sends and pulls of unknown topics get code 17 */
-    bool
-        mirror_header_type; /* answer in the type of the request, as 4.9 does; else in JSON */
-};
-
-/**
- * Starts it; both ports answer when this returns.
- *
- * @param config borrowed; NULL: all defaults.
- * @param out    the caller's, mockmq_free(); NULL unless DT_OK.
- * @returns DT_OK; DT_EINVAL: no such host, a name that is too long; DT_EIO: a port is taken, no
- *          file handles; DT_ENOMEM.
- */
-DT_MUST_USE dt_status mockmq_start(const struct mockmq_config *config, struct mockmq **out);
-
-/* Closes all connections, ends the thread, frees. NULL: no-op. */
-void mockmq_free(struct mockmq *mock);
-
-/* "host:port" to give to clients; the same as long as the mock lives. */
-const char *mockmq_namesrv(const struct mockmq *mock);
-const char *mockmq_broker(const struct mockmq *mock);
-
-/* Creates a topic, as code 17 does; more queues are added to one that is there, never taken.
- * DT_EINVAL: a name or number that a broker refuses; DT_ENOMEM. */
-DT_MUST_USE dt_status mockmq_topic_create(struct mockmq *mock, const char *topic,
-                                          int32_t queues);
-
-/* ---------------------------------------------------------------- misbehaviour */
-
-/**
- * One text command, as the sandbox's socket takes it:
- *
- *     withhold TOPIC N    error CODE N    delay MS    cut    restart [lose]    down    up
- *
- * @param reply gets one line without its end: "ok", or what is wrong with the text.
- * @returns DT_OK; DT_EINVAL; DT_ENOMEM.
- */
-dt_status mockmq_control(struct mockmq *mock, const char *text, char *reply,
-                         size_t reply_size);
-
-/* The next `count` messages sent to the topic are acknowledged, then not stored: their offsets
- * go to the messages after them. Adds to a number still outstanding. Which ones they were stays
- * on record. DT_EINVAL: no legal topic name; DT_ENOMEM. */
-DT_MUST_USE dt_status mockmq_withhold(struct mockmq *mock, const char *topic,
-                                      int64_t count);
-
-/* A message that was withheld. */
-struct mockmq_withheld {
-    char topic[256];
-    int32_t queue_id;
-    int64_t offset;    /* that its sender was told */
-    char duet[128];    /* its property DUET, "" if there is none or it is longer */
-    char uniq_key[64]; /* its property UNIQ_KEY, in the same way */
-};
-
-/* How many were, since the start, in the order of their arrival; and one of them. */
-size_t mockmq_withheld_count(struct mockmq *mock);
-/* DT_ENOTFOUND: index >= count. */
-DT_MUST_USE dt_status mockmq_withheld_get(struct mockmq *mock, size_t index,
-                                          struct mockmq_withheld *out);
-
-/* The next `count` requests with this request code (0: every kind of send) are answered with
- * `response_code` and not carried out. Replaces what is outstanding for that request code. */
-void mockmq_error(struct mockmq *mock, int32_t request_code, int32_t response_code,
-                  int64_t count);
-
-/* The next `count` requests with this request code (0: every kind of send) are carried out, but
- * their connection is closed instead of answered: in doubt. Replaces what is outstanding. */
-void mockmq_lose_answers(struct mockmq *mock, int32_t request_code, int64_t count);
-
-/* Every answer from now on leaves so much later; 0: at once. */
-void mockmq_delay(struct mockmq *mock, int64_t delay_ms);
-
-/* Pulls are answered with at most so many messages and bytes from now on, as brokers do for what
- * is no longer in their memory (8 and 65536); 0: 32 messages, 256 KiB. One message always goes. */
-void mockmq_pull_limit(struct mockmq *mock, int32_t count, size_t bytes);
-
-/* Closes all connections. */
-void mockmq_cut(struct mockmq *mock);
-
-/* Closes all connections and comes back at once, on the same ports. The last `lose` messages of
- * each queue are gone: their offsets will be used again. 0: no message is. Members are forgotten,
- * committed offsets are not. While it is down it stays down. */
-void mockmq_restart(struct mockmq *mock, int64_t lose);
-
-/* Closes all connections and listens no more: connecting is refused until mockmq_up(). Data
- * stays. mockmq_up() gives DT_EIO if a port was taken by another in between. */
-void mockmq_down(struct mockmq *mock);
-DT_MUST_USE dt_status mockmq_up(struct mockmq *mock);
-
-/* ---------------------------------------------------------------- looking inside, for tests */
-
-/* Requests with this code (0: every kind of send) that have arrived. */
-int64_t mockmq_requests(struct mockmq *mock, int32_t request_code);
-
-/* Waits until that many have arrived. False: not in time. */
-bool mockmq_wait_requests(struct mockmq *mock, int32_t request_code, int64_t count,
-                          int64_t timeout_ms);
-
-/* The next offset of a queue; -1 if there is no such queue. */
-int64_t mockmq_max_offset(struct mockmq *mock, const char *topic, int32_t queue_id);
-
-/* The most requests that were sending to one and the same queue at a time: arrived, not yet
- * answered. Only delayed answers make it more than 1. */
-int64_t mockmq_sends_at_once(struct mockmq *mock);
-
-/* Connections that are open now, to name server and broker. */
-int64_t mockmq_connections(struct mockmq *mock);
+#define mockmq_config         rmq_mock_config
+#define mockmq_withheld       rmq_mock_withheld
+#define mockmq_broker         rmq_mock_broker
+#define mockmq_connections    rmq_mock_connections
+#define mockmq_control        rmq_mock_control
+#define mockmq_cut            rmq_mock_cut
+#define mockmq_delay          rmq_mock_delay
+#define mockmq_down           rmq_mock_down
+#define mockmq_error          rmq_mock_error
+#define mockmq_free           rmq_mock_free
+#define mockmq_lose_answers   rmq_mock_lose_answers
+#define mockmq_max_offset     rmq_mock_max_offset
+#define mockmq_namesrv        rmq_mock_namesrv
+#define mockmq_pull_limit     rmq_mock_pull_limit
+#define mockmq_requests       rmq_mock_requests
+#define mockmq_restart        rmq_mock_restart
+#define mockmq_sends_at_once  rmq_mock_sends_at_once
+#define mockmq_start          rmq_mock_new
+#define mockmq_topic_create   rmq_mock_topic_create
+#define mockmq_up             rmq_mock_up
+#define mockmq_wait_requests  rmq_mock_wait_requests
+#define mockmq_withheld_count rmq_mock_withheld_count
+#define mockmq_withheld_get   rmq_mock_withheld_get
+#define mockmq_withhold       rmq_mock_withhold
 
 #endif

@@ -61,7 +61,7 @@ static bool matches(const struct mock_message *message, const char *expression)
 
 /* ---------------------------------------------------------------- reading */
 
-void mockmq_pull_limit(struct mockmq *mock, int32_t count, size_t bytes)
+void rmq_mock_pull_limit(struct mockmq *mock, int32_t count, size_t bytes)
 {
     pthread_mutex_lock(&mock->lock);
     mock->answer_count_max = count;

@@ -83,7 +83,7 @@ bool mock_script_withholds(struct mockmq *mock, const struct mock_queue *queue,
 {
     for (size_t i = 0; i < mock->withhold_count; i++) {
         struct mock_withhold *withhold = &mock->withholds[i];
-        struct mockmq_withheld *record;
+        rmq_mock_withheld *record;
 
         if (withhold->count <= 0 || strcmp(withhold->topic, queue->topic->name) != 0)
             continue;

@@ -14,13 +14,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "mockmq/mockmq.h"
+#include "rmq/mock.h"
 #include "rmq/rmq.h"
 
 enum { LONG_MS = 20000 }; /* nothing here takes that long unless it is broken */
 
 struct world {
-    struct mockmq *mock; /* NULL: a real one */
+    rmq_mock *mock; /* NULL: a real one */
     char namesrv[300];
     char topic[64];
     rmq_client *client;
@@ -60,8 +60,8 @@ static inline void world_find(struct world *world, bool needs_mock)
         snprintf(world->namesrv, sizeof(world->namesrv), "%s", real);
         return;
     }
-    assert_done(mockmq_start(NULL, &world->mock));
-    snprintf(world->namesrv, sizeof(world->namesrv), "%s", mockmq_namesrv(world->mock));
+    assert_done(rmq_mock_new(NULL, &world->mock));
+    snprintf(world->namesrv, sizeof(world->namesrv), "%s", rmq_mock_namesrv(world->mock));
 }
 
 static inline rmq_client *world_client(struct world *world,
@@ -93,7 +93,7 @@ static inline void world_close(struct world *world)
 {
     rmq_free(world->queues);
     rmq_client_free(world->client);
-    mockmq_free(world->mock);
+    rmq_mock_free(world->mock);
 }
 
 static inline rmq_producer *world_producer(struct world *world,
@@ -140,7 +140,7 @@ static inline void world_down(struct world *world)
 {
     int64_t offset;
 
-    mockmq_down(world->mock);
+    rmq_mock_down(world->mock);
     assert_status(
         rmq_offset_max(world->client, world->topic, &world->queues[0], 100, &offset),
         DT_EUNREACH);

@@ -193,7 +193,7 @@ static void a_log_that_lost_its_tail_is_listed_and_counted_anew(void **state)
         pair_send(&pair, DUET_ROCKETMQ, 0, 7, i, "x");
     catch_up(&pair);
     expect(&pair, DUET_ROCKETMQ, 0, 10, 0, 0);
-    mockmq_restart(pair.rocketmq, 3);
+    rmq_mock_restart(pair.rocketmq, 3);
     catch_up(&pair);
     expect(&pair, DUET_ROCKETMQ, 0, 7, 0, 0);
     assert_int_equal(ledger_of(&pair, DUET_LEDGER_GAP, &messages, &entry), 1);
@@ -215,7 +215,7 @@ static void positions_used_again_are_noticed(void **state)
         pair_send(&pair, DUET_ROCKETMQ, 0, 7, i, "x");
     catch_up(&pair);
     /* the tail is lost, and as many others stand in its place before anybody looks */
-    mockmq_restart(pair.rocketmq, 3);
+    rmq_mock_restart(pair.rocketmq, 3);
     for (uint64_t i = 20; i < 24; i++)
         pair_send(&pair, DUET_ROCKETMQ, 0, 7, i, "x");
     catch_up(&pair);
@@ -234,7 +234,7 @@ static void a_side_that_is_away_is_said_and_the_other_is_counted(void **state)
     pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "");
     pair_send(&pair, DUET_KAFKA, 0, 7, 0, "x");
     pair_send(&pair, DUET_ROCKETMQ, 0, 7, 0, "x");
-    mockmq_down(pair.rocketmq);
+    rmq_mock_down(pair.rocketmq);
     counter = open_counter(&pair, "test");
     assert_int_equal(duet_log_count_catch_up(counter, TIMEOUT_MS, reached), DT_EUNREACH);
     assert_true(reached[DUET_KAFKA]);
@@ -242,7 +242,7 @@ static void a_side_that_is_away_is_said_and_the_other_is_counted(void **state)
     expect(&pair, DUET_KAFKA, 0, 1, 0, 0);
     assert_int_equal(duet_log_count_step(counter, 100),
                      DT_OK); /* no error in the background */
-    assert_int_equal(mockmq_up(pair.rocketmq), DT_OK);
+    assert_int_equal(rmq_mock_up(pair.rocketmq), DT_OK);
     assert_int_equal(duet_log_count_catch_up(counter, TIMEOUT_MS, reached), DT_OK);
     expect(&pair, DUET_ROCKETMQ, 0, 1, 0, 0);
     duet_log_count_free(counter);
@@ -256,7 +256,7 @@ static void a_side_that_is_not_written_is_not_asked(void **state)
     (void)state;
     pair_start(&pair, 1, DUET_STEP_PLANNED, "");
     pair_send(&pair, DUET_KAFKA, 0, 7, 0, "x");
-    mockmq_down(pair.rocketmq);
+    rmq_mock_down(pair.rocketmq);
     catch_up(&pair);
     expect(&pair, DUET_KAFKA, 0, 1, 0, 0);
     pair_stop(&pair);

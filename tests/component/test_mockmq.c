@@ -5,9 +5,9 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "mockmq/mockmq.h"
 #include "rmq/batch.h"
 #include "rmq/json.h"
+#include "rmq/mock.h"
 #include "rmq/properties.h"
 #include "rmq/route.h"
 #include "support/bytes.h"
@@ -16,19 +16,19 @@
 
 static const struct dt_span nothing = {NULL, 0};
 
-static struct mockmq *started(const struct mockmq_config *config)
+static rmq_mock *started(const rmq_mock_config *config)
 {
-    struct mockmq *mock;
+    rmq_mock *mock;
 
-    assert_int_equal(mockmq_start(config, &mock), DT_OK);
+    assert_int_equal(rmq_mock_new(config, &mock), DT_OK);
     return mock;
 }
 
-static struct mockmq *started_with_topic(int32_t queues)
+static rmq_mock *started_with_topic(int32_t queues)
 {
-    struct mockmq *mock = started(NULL);
+    rmq_mock *mock = started(NULL);
 
-    assert_int_equal(mockmq_topic_create(mock, "TopicTest", queues), DT_OK);
+    assert_int_equal(rmq_mock_topic_create(mock, "TopicTest", queues), DT_OK);
     return mock;
 }
 
@@ -48,7 +48,7 @@ static void golden_route_requests_are_answered(void **state)
         "0000004d010000490069010191000000010000000000000000000000340005746f7069630000000954"
         "6f70"
         "69635465737400166163636570745374616e646172644a736f6e4f6e6c790000000474727565"};
-    struct mockmq *mock = started_with_topic(4);
+    rmq_mock *mock = started_with_topic(4);
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
@@ -56,7 +56,7 @@ static void golden_route_requests_are_answered(void **state)
         struct rmq_route *route;
         struct raw_peer peer;
 
-        raw_open(&peer, mockmq_namesrv(mock));
+        raw_open(&peer, rmq_mock_namesrv(mock));
         raw_send_bytes(&peer, bytes);
         raw_await(&peer, 1);
         assert_int_equal(peer.answer.code, RMQ_SUCCESS);
@@ -64,14 +64,14 @@ static void golden_route_requests_are_answered(void **state)
         assert_int_equal(peer.answer.version, RMQ_VERSION_5_3_3);
         assert_non_null(memmem(peer.body.data, peer.body.size, "{\"0\":", 5));
         assert_int_equal(rmq_route_parse(peer.body, &route), DT_OK);
-        assert_string_equal(rmq_route_master(route, "broker-a"), mockmq_broker(mock));
+        assert_string_equal(rmq_route_master(route, "broker-a"), rmq_mock_broker(mock));
         assert_int_equal(route->shares[0].write_queues, 4);
         assert_int_equal(route->shares[0].perm, 6);
         rmq_route_free(route);
         raw_close(&peer);
         bytes_free(bytes);
     }
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void old_clients_get_routes_with_bare_keys(void **state)
@@ -79,7 +79,7 @@ static void old_clients_get_routes_with_bare_keys(void **state)
     static const char header[] =
         "{\"code\":105,\"extFields\":{\"topic\":\"TopicTest\"},\"opaque\":"
         "5}";
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct rmq_route *route;
     struct raw_peer peer;
     struct dt_buf frame;
@@ -89,7 +89,7 @@ static void old_clients_get_routes_with_bare_keys(void **state)
     dt_buf_put_u32(&frame, 4 + sizeof(header) - 1);
     dt_buf_put_u32(&frame, sizeof(header) - 1);
     dt_buf_put(&frame, header, sizeof(header) - 1);
-    raw_open(&peer, mockmq_namesrv(mock));
+    raw_open(&peer, rmq_mock_namesrv(mock));
     raw_send_bytes(&peer, dt_buf_span(&frame));
     raw_await(&peer, 5);
     assert_non_null(memmem(peer.body.data, peer.body.size, "{0:", 3));
@@ -97,7 +97,7 @@ static void old_clients_get_routes_with_bare_keys(void **state)
     rmq_route_free(route);
     raw_close(&peer);
     dt_buf_fini(&frame);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static int32_t ask_route(struct raw_peer *peer, const char *topic)
@@ -109,13 +109,13 @@ static int32_t ask_route(struct raw_peer *peer, const char *topic)
 
 static void the_name_server_knows_topics_and_the_cluster(void **state)
 {
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct rmq_route *route;
     struct raw_peer peer;
     struct rmq_json root;
 
     (void)state;
-    raw_open(&peer, mockmq_namesrv(mock));
+    raw_open(&peer, rmq_mock_namesrv(mock));
     assert_int_equal(ask_route(&peer, "Nowhere"), RMQ_TOPIC_NOT_EXIST);
     assert_int_equal(ask_route(&peer, RMQ_DEFAULT_TOPIC), RMQ_SUCCESS);
     assert_int_equal(rmq_route_parse(peer.body, &route), DT_OK);
@@ -134,7 +134,7 @@ static void the_name_server_knows_topics_and_the_cluster(void **state)
     raw_begin(&peer, RMQ_SEND_MESSAGE_V2); /* is not done at this port */
     assert_int_equal(raw_call(&peer, nothing), RMQ_REQUEST_CODE_NOT_SUPPORTED);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 /* ---------------------------------------------------------------- sending */
@@ -151,7 +151,7 @@ static void assert_property(struct dt_span properties, const char *name, const c
 
 static void a_message_is_stored_with_what_the_broker_adds(void **state)
 {
-    struct mockmq *mock = started_with_topic(2);
+    rmq_mock *mock = started_with_topic(2);
     struct raw_message message = {"TopicTest", 1, dt_span_str("hello"),
                                   dt_span_str("KEYS\x01k1\x02TAGS\x01TagA"), false};
     struct rmq_stored stored;
@@ -160,7 +160,7 @@ static void a_message_is_stored_with_what_the_broker_adds(void **state)
     char expected[RMQ_MESSAGE_ID_SIZE];
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     for (int i = 0; i < 2; i++) {
         peer.type = i == 0 ? RMQ_HEADER_JSON : RMQ_HEADER_BINARY;
         assert_int_equal(raw_store(&peer, &message), RMQ_SUCCESS);
@@ -199,17 +199,17 @@ static void a_message_is_stored_with_what_the_broker_adds(void **state)
     }
     assert_false(raw_next_message(&peer, &stored));
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void the_long_field_names_do_the_same(void **state)
 {
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct rmq_stored stored;
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     raw_begin(&peer, RMQ_SEND_MESSAGE);
     rmq_encode_str(&peer.encoder, "producerGroup", "PG");
     rmq_encode_str(&peer.encoder, "topic", "TopicTest");
@@ -226,43 +226,43 @@ static void the_long_field_names_do_the_same(void **state)
     assert_true(raw_next_message(&peer, &stored));
     assert_property(stored.properties, "UNIQ_KEY", "mine");
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void a_topic_is_made_by_its_first_message(void **state)
 {
-    struct mockmq_config config = {.no_auto_create = true};
-    struct mockmq *mock = started(NULL), *strict = started(&config);
+    rmq_mock_config config = {.no_auto_create = true};
+    rmq_mock *mock = started(NULL), *strict = started(&config);
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_pull(&peer, "New", 0, 0, 32), RMQ_TOPIC_NOT_EXIST);
     assert_int_equal(raw_store_text(&peer, "New", 3, "x"), RMQ_SUCCESS); /* of min(4, 8) */
     assert_int_equal(raw_store_text(&peer, "New", 4, "x"), RMQ_INVALID_PARAMETER);
-    assert_int_equal(mockmq_max_offset(mock, "New", 3), 1);
-    assert_int_equal(mockmq_max_offset(mock, "New", 4), -1);
+    assert_int_equal(rmq_mock_max_offset(mock, "New", 3), 1);
+    assert_int_equal(rmq_mock_max_offset(mock, "New", 4), -1);
     assert_int_equal(raw_store_text(&peer, "%RETRY%CG", 0, "x"), RMQ_SUCCESS);
     assert_int_equal(raw_store_text(&peer, "%RETRY%CG", 1, "x"), RMQ_INVALID_PARAMETER);
     raw_close(&peer);
-    raw_open(&peer, mockmq_broker(strict));
+    raw_open(&peer, rmq_mock_broker(strict));
     assert_int_equal(raw_store_text(&peer, "New", 0, "x"), RMQ_TOPIC_NOT_EXIST);
     raw_close(&peer);
-    mockmq_free(mock);
-    mockmq_free(strict);
+    rmq_mock_free(mock);
+    rmq_mock_free(strict);
 }
 
 static void what_a_broker_refuses_is_refused(void **state)
 {
     static uint8_t big[RMQ_BODY_SIZE_MAX + 1];
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct raw_message message = {"TopicTest", 0, {big, RMQ_BODY_SIZE_MAX}, nothing, false};
     struct raw_peer peer;
     struct dt_buf properties;
     char name[129];
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_store(&peer, &message), RMQ_SUCCESS); /* exactly 4 MiB */
     message.body.size++;
     assert_int_equal(raw_store(&peer, &message), RMQ_MESSAGE_ILLEGAL);
@@ -293,10 +293,10 @@ static void what_a_broker_refuses_is_refused(void **state)
     assert_int_equal(raw_store(&peer, &message), RMQ_NO_PERMISSION);
     raw_begin(&peer, RMQ_SEND_MESSAGE_V2); /* no fields */
     assert_int_equal(raw_call(&peer, dt_span_str("x")), RMQ_SYSTEM_ERROR);
-    assert_int_equal(mockmq_max_offset(mock, "TopicTest", 0), 2);
+    assert_int_equal(rmq_mock_max_offset(mock, "TopicTest", 0), 2);
     dt_buf_fini(&properties);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void put_item(struct dt_buf *out, const char *body, const char *properties)
@@ -312,7 +312,7 @@ static void a_batch_is_stored_in_order(void **state)
     struct dt_span golden =
         bytes_of_hex("0000001e0000000000000000000000000000000161000754414753017802"
                      "000000180000000000000000000000000000000262630000");
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct raw_message message = {"TopicTest", 0, golden, dt_span_str("WAIT\x01true\x02"),
                                   true};
     struct rmq_stored stored;
@@ -320,7 +320,7 @@ static void a_batch_is_stored_in_order(void **state)
     struct dt_span value;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_store_text(&peer, "TopicTest", 0, "first"), RMQ_SUCCESS);
     assert_int_equal(raw_store(&peer, &message), RMQ_SUCCESS);
     assert_int_equal(raw_i64(&peer, "queueOffset"), 1);
@@ -341,21 +341,21 @@ static void a_batch_is_stored_in_order(void **state)
     assert_false(rmq_properties_find(stored.properties, "UNIQ_KEY", &value));
     assert_false(raw_next_message(&peer, &stored));
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
     bytes_free(golden);
 }
 
 static void a_batch_that_is_none_is_refused_whole(void **state)
 {
     static char big[32720];
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct raw_message message = {"TopicTest", 0, nothing, nothing, true};
     struct raw_peer peer;
     struct dt_buf body;
 
     (void)state;
     dt_buf_init(&body, 8 << 20);
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_store(&peer, &message), RMQ_SYSTEM_ERROR); /* empty */
     put_item(&body, "good", "");
     dt_buf_put_str(&body, "\x7f\xff\xff\xff");
@@ -373,15 +373,15 @@ static void a_batch_that_is_none_is_refused_whole(void **state)
         put_item(&body, "much", big);
     message.body = dt_buf_span(&body);
     assert_int_equal(raw_store(&peer, &message), RMQ_SYSTEM_ERROR);
-    assert_int_equal(mockmq_max_offset(mock, "TopicTest", 0), 0);
+    assert_int_equal(rmq_mock_max_offset(mock, "TopicTest", 0), 0);
     raw_close(&peer);
     dt_buf_fini(&body);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void a_batch_that_does_not_say_so_is_one_message(void **state)
 {
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct rmq_stored stored;
     struct raw_peer peer;
     struct dt_buf body;
@@ -390,7 +390,7 @@ static void a_batch_that_does_not_say_so_is_one_message(void **state)
     dt_buf_init(&body, 1000);
     put_item(&body, "a", "");
     put_item(&body, "b", "");
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     raw_begin(&peer, RMQ_SEND_BATCH_MESSAGE);
     rmq_encode_str(&peer.encoder, "a", "PG");
     rmq_encode_str(&peer.encoder, "b", "TopicTest");
@@ -407,17 +407,17 @@ static void a_batch_that_does_not_say_so_is_one_message(void **state)
     assert_false(raw_next_message(&peer, &stored));
     raw_close(&peer);
     dt_buf_fini(&body);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void a_oneway_request_is_done_and_not_answered(void **state)
 {
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct raw_message message = {"TopicTest", 0, dt_span_str("x"), nothing, false};
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_store(&peer, &message), RMQ_SUCCESS);
     assert_int_equal(raw_pull(&peer, "TopicTest", 0, 0, 1), RMQ_SUCCESS);
     raw_begin_flags(&peer, RMQ_UPDATE_CONSUMER_OFFSET, RMQ_FLAG_ONEWAY);
@@ -431,36 +431,36 @@ static void a_oneway_request_is_done_and_not_answered(void **state)
                      RMQ_SUCCESS);
     assert_int_equal(raw_i64(&peer, "offset"), 9);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void a_full_broker_answers_so_and_keeps_what_it_has(void **state)
 {
-    struct mockmq_config config = {.memory_max = 3000};
-    struct mockmq *mock = started(&config);
+    rmq_mock_config config = {.memory_max = 3000};
+    rmq_mock *mock = started(&config);
     struct raw_peer peer;
     int stored = 0;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     while (raw_store_text(&peer, "T", 0, "some text") == RMQ_SUCCESS)
         stored++;
     assert_int_equal(peer.answer.code, RMQ_SERVICE_NOT_AVAILABLE);
     assert_true(stored > 3 && stored < 20);
-    assert_int_equal(mockmq_max_offset(mock, "T", 0), stored);
+    assert_int_equal(rmq_mock_max_offset(mock, "T", 0), stored);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 /* ---------------------------------------------------------------- pulling */
 
 static void the_bounds_of_a_queue_are_answered_by_code(void **state)
 {
-    struct mockmq *mock = started_with_topic(2);
+    rmq_mock *mock = started_with_topic(2);
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_pull(&peer, "TopicTest", 0, 0, 32), RMQ_PULL_NOT_FOUND);
     assert_int_equal(raw_i64(&peer, "nextBeginOffset"), 0);
     assert_int_equal(raw_pull(&peer, "TopicTest", 0, 5, 32), RMQ_PULL_OFFSET_MOVED);
@@ -478,7 +478,7 @@ static void the_bounds_of_a_queue_are_answered_by_code(void **state)
     assert_int_equal(raw_pull(&peer, "TopicTest", 2, 0, 32), RMQ_INVALID_PARAMETER);
     assert_int_equal(raw_pull(&peer, "Nowhere", 0, 0, 32), RMQ_TOPIC_NOT_EXIST);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static size_t pulled(struct raw_peer *peer, int64_t offset, int32_t count_max)
@@ -496,12 +496,12 @@ static size_t pulled(struct raw_peer *peer, int64_t offset, int32_t count_max)
 static void a_pull_gives_32_messages_or_256_kib_but_at_least_one(void **state)
 {
     static uint8_t big[300000];
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct raw_message message = {"TopicTest", 0, {big, 100000}, nothing, false};
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     for (int i = 0; i < 40; i++)
         assert_int_equal(raw_store_text(&peer, "TopicTest", 0, "x"), RMQ_SUCCESS);
     assert_int_equal(pulled(&peer, 0, 100), 32);
@@ -514,7 +514,7 @@ static void a_pull_gives_32_messages_or_256_kib_but_at_least_one(void **state)
     assert_int_equal(pulled(&peer, 40, 32), 2);
     assert_int_equal(pulled(&peer, 44, 32), 1); /* larger than the bound by itself */
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static int32_t pull_tags(struct raw_peer *peer, const char *expression, const char *type)
@@ -542,13 +542,13 @@ static void tags_choose_messages(void **state)
     static const char heartbeat[] = "{\"clientID\":\"c1\",\"consumerDataSet\":[{"
                                     "\"groupName\":\"CG\",\"subscriptionDataSet\":"
                                     "[{\"topic\":\"TopicTest\",\"subString\":\"TagB\"}]}]}";
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct raw_message message = {"TopicTest", 0, dt_span_str("x"), nothing, false};
     struct rmq_stored stored;
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     for (int i = 0; i < 6; i++) {
         static const char *const tags[] = {"TAGS\x01TagA\x02", "TAGS\x01TagB\x02", ""};
 
@@ -572,23 +572,23 @@ static void tags_choose_messages(void **state)
     assert_true(raw_next_message(&peer, &stored));
     assert_int_equal(stored.queue_offset, 1);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void a_held_pull_wakes_at_once(void **state)
 {
-    struct mockmq *mock = started_with_topic(2);
+    rmq_mock *mock = started_with_topic(2);
     struct rmq_stored stored;
     struct raw_peer consumer, producer;
     int64_t start_ms;
 
     (void)state;
-    raw_open(&consumer, mockmq_broker(mock));
-    raw_open(&producer, mockmq_broker(mock));
+    raw_open(&consumer, rmq_mock_broker(mock));
+    raw_open(&producer, rmq_mock_broker(mock));
     start_ms = dt_clock_ms();
     raw_begin_pull(&consumer, "TopicTest", 1, 0, 32, 60000);
     raw_send(&consumer, nothing);
-    assert_true(mockmq_wait_requests(mock, RMQ_PULL_MESSAGE, 1, RAW_WAIT_MS));
+    assert_true(rmq_mock_wait_requests(mock, RMQ_PULL_MESSAGE, 1, RAW_WAIT_MS));
     assert_int_equal(raw_store_text(&producer, "TopicTest", 0, "other queue"), RMQ_SUCCESS);
     assert_int_equal(raw_store_text(&producer, "TopicTest", 1, "this queue"), RMQ_SUCCESS);
     raw_await(&consumer, consumer.opaque);
@@ -598,50 +598,50 @@ static void a_held_pull_wakes_at_once(void **state)
     assert_true(dt_clock_ms() - start_ms < 30000);
     raw_close(&producer);
     raw_close(&consumer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void a_held_pull_ends_with_its_time(void **state)
 {
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct raw_peer peer;
     int64_t start_ms = dt_clock_ms();
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     raw_begin_pull(&peer, "TopicTest", 0, 0, 32, 50);
     assert_int_equal(raw_call(&peer, nothing), RMQ_PULL_NOT_FOUND);
     assert_true(dt_clock_ms() - start_ms >= 50);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void a_held_pull_dies_with_its_connection(void **state)
 {
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct raw_peer peer, other;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     raw_begin_pull(&peer, "TopicTest", 0, 0, 32, 60000);
     raw_send(&peer, nothing);
-    assert_true(mockmq_wait_requests(mock, RMQ_PULL_MESSAGE, 1, RAW_WAIT_MS));
+    assert_true(rmq_mock_wait_requests(mock, RMQ_PULL_MESSAGE, 1, RAW_WAIT_MS));
     raw_close(&peer);
-    raw_open(&other, mockmq_broker(mock));
+    raw_open(&other, rmq_mock_broker(mock));
     assert_int_equal(raw_store_text(&other, "TopicTest", 0, "x"), RMQ_SUCCESS);
     raw_close(&other);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 /* ---------------------------------------------------------------- offsets, groups, topics */
 
 static void offsets_are_kept_per_group_and_queue(void **state)
 {
-    struct mockmq *mock = started_with_topic(2);
+    rmq_mock *mock = started_with_topic(2);
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     for (int i = 0; i < 3; i++)
         assert_int_equal(raw_store_text(&peer, "TopicTest", 0, "x"), RMQ_SUCCESS);
     assert_int_equal(raw_offset(&peer, RMQ_GET_MAX_OFFSET, NULL, "TopicTest", 0, -1), 0);
@@ -675,7 +675,7 @@ static void offsets_are_kept_per_group_and_queue(void **state)
         raw_offset(&peer, RMQ_QUERY_CONSUMER_OFFSET, "Other", "TopicTest", 0, -1), 0);
     assert_int_equal(raw_i64(&peer, "offset"), 0);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static int64_t search(struct raw_peer *peer, int64_t wall_ms, const char *boundary)
@@ -692,12 +692,12 @@ static int64_t search(struct raw_peer *peer, int64_t wall_ms, const char *bounda
 
 static void offsets_are_found_by_store_time(void **state)
 {
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct rmq_stored stored;
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(search(&peer, 5, NULL), 0);
     for (int i = 0; i < 3; i++)
         assert_int_equal(raw_store_text(&peer, "TopicTest", 0, "x"), RMQ_SUCCESS);
@@ -708,7 +708,7 @@ static void offsets_are_found_by_store_time(void **state)
     assert_int_equal(search(&peer, stored.store_ms + 3600000, NULL), 3);
     assert_int_equal(search(&peer, INT64_MAX, "UPPER"), 2);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static int32_t heartbeat(struct raw_peer *peer, const char *client_id)
@@ -748,13 +748,13 @@ static void assert_members(struct raw_peer *peer, const char *expected)
 
 static void members_are_told_of_each_other(void **state)
 {
-    struct mockmq *mock = started(NULL);
+    rmq_mock *mock = started(NULL);
     struct raw_peer one, two, three;
 
     (void)state;
-    raw_open(&one, mockmq_broker(mock));
-    raw_open(&two, mockmq_broker(mock));
-    raw_open(&three, mockmq_broker(mock));
+    raw_open(&one, rmq_mock_broker(mock));
+    raw_open(&two, rmq_mock_broker(mock));
+    raw_open(&three, rmq_mock_broker(mock));
     assert_members(&one, NULL);
     assert_int_equal(heartbeat(&one, "c1"), RMQ_SUCCESS);
     assert_int_equal(one.notifications, 1); /* before the answer */
@@ -764,7 +764,7 @@ static void members_are_told_of_each_other(void **state)
     await_notification(&one);
     assert_members(&one, "{\"consumerIdList\":[\"c1\",\"c2\"]}");
     assert_int_equal(ask_route(&three, "%RETRY%CG"), RMQ_REQUEST_CODE_NOT_SUPPORTED);
-    assert_int_equal(mockmq_max_offset(mock, "%RETRY%CG", 0), 0); /* was made */
+    assert_int_equal(rmq_mock_max_offset(mock, "%RETRY%CG", 0), 0); /* was made */
     assert_int_equal(heartbeat(&three, "c3"), RMQ_SUCCESS);
     await_notification(&one);
     raw_begin(&two, RMQ_UNREGISTER_CLIENT);
@@ -777,7 +777,7 @@ static void members_are_told_of_each_other(void **state)
     assert_members(&one, "{\"consumerIdList\":[\"c1\"]}");
     raw_close(&one);
     raw_close(&two);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void a_golden_heartbeat_is_answered(void **state)
@@ -791,11 +791,11 @@ static void a_golden_heartbeat_is_answered(void **state)
                                         "617461536574223a5b5d2c2270726f64756365724461746153"
                                         "6574223a5b7b2267726f75704e616d65223a"
                                         "225047227d5d7d");
-    struct mockmq *mock = started(NULL);
+    rmq_mock *mock = started(NULL);
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     raw_send_bytes(&peer, bytes);
     raw_await(&peer, 7);
     assert_int_equal(peer.answer.code, RMQ_SUCCESS);
@@ -803,7 +803,7 @@ static void a_golden_heartbeat_is_answered(void **state)
     raw_begin(&peer, RMQ_HEART_BEAT);
     assert_int_equal(raw_call(&peer, dt_span_str("no json")), RMQ_SYSTEM_ERROR);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
     bytes_free(bytes);
 }
 
@@ -823,19 +823,19 @@ static int32_t create_topic(struct raw_peer *peer, const char *topic, int32_t qu
 
 static void topics_are_made_changed_and_described(void **state)
 {
-    struct mockmq *mock = started(NULL);
+    rmq_mock *mock = started(NULL);
     struct raw_peer peer;
     struct rmq_json root, key, value;
     struct rmq_json_iter iter;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(create_topic(&peer, "Made", 2), RMQ_SUCCESS);
     assert_true(peer.answer.remark.size > 0); /* a remark is no failure */
     assert_int_equal(raw_store_text(&peer, "Made", 1, "x"), RMQ_SUCCESS);
     assert_int_equal(create_topic(&peer, "Made", 5), RMQ_SUCCESS);
-    assert_int_equal(mockmq_max_offset(mock, "Made", 1), 1);
-    assert_int_equal(mockmq_max_offset(mock, "Made", 4), 0);
+    assert_int_equal(rmq_mock_max_offset(mock, "Made", 1), 1);
+    assert_int_equal(rmq_mock_max_offset(mock, "Made", 4), 0);
     assert_int_equal(create_topic(&peer, "bad.name", 2), RMQ_INVALID_PARAMETER);
     assert_int_equal(create_topic(&peer, RMQ_DEFAULT_TOPIC, 2), RMQ_INVALID_PARAMETER);
     assert_int_equal(create_topic(&peer, "Made", -1), RMQ_SYSTEM_ERROR);
@@ -856,7 +856,7 @@ static void topics_are_made_changed_and_described(void **state)
                          i == 1);
     }
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 /* ---------------------------------------------------------------- peers without manners */
@@ -872,30 +872,30 @@ static void hostile_frames_close_the_connection(void **state)
         "0000000e0100000a00690101910000000100", /* binary, breaks off */
         "16030102000100",                       /* TLS */
     };
-    struct mockmq *mock = started(NULL);
+    rmq_mock *mock = started(NULL);
 
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct dt_span bytes = bytes_of_hex(bad[i]);
         struct raw_peer peer;
 
-        raw_open(&peer, mockmq_broker(mock));
+        raw_open(&peer, rmq_mock_broker(mock));
         raw_send_bytes(&peer, bytes);
         if (!raw_is_closed(&peer))
             fail_msg("was not closed: %s", bad[i]);
         raw_close(&peer);
         bytes_free(bytes);
     }
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void unknown_requests_are_answered_and_answers_ignored(void **state)
 {
-    struct mockmq *mock = started(NULL);
+    rmq_mock *mock = started(NULL);
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     raw_begin(&peer, 200050);
     assert_int_equal(raw_call(&peer, nothing), RMQ_REQUEST_CODE_NOT_SUPPORTED);
     raw_begin_flags(&peer, 0, RMQ_FLAG_RESPONSE);
@@ -908,17 +908,17 @@ static void unknown_requests_are_answered_and_answers_ignored(void **state)
     rmq_encode_str(&peer.encoder, "queueId", "one");
     assert_int_equal(raw_call(&peer, nothing), RMQ_SYSTEM_ERROR);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void answers_mirror_the_type_of_requests_if_told(void **state)
 {
-    struct mockmq_config config = {.mirror_header_type = true};
-    struct mockmq *mock = started(&config);
+    rmq_mock_config config = {.mirror_header_type = true};
+    rmq_mock *mock = started(&config);
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     peer.type = RMQ_HEADER_BINARY;
     assert_int_equal(raw_store_text(&peer, "T", 0, "x"), RMQ_SUCCESS);
     assert_int_equal(peer.answer_type, RMQ_HEADER_BINARY);
@@ -927,17 +927,17 @@ static void answers_mirror_the_type_of_requests_if_told(void **state)
     assert_int_equal(raw_store_text(&peer, "T", 0, "x"), RMQ_SUCCESS);
     assert_int_equal(peer.answer_type, RMQ_HEADER_JSON);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void frames_come_in_any_pieces(void **state)
 {
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct raw_message message = {"TopicTest", 0, dt_span_str("piecemeal"), nothing, false};
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     raw_begin_send(&peer, &message);
     rmq_encode_end(&peer.encoder, message.body.size);
     dt_buf_put_span(&peer.out, message.body);
@@ -946,7 +946,7 @@ static void frames_come_in_any_pieces(void **state)
     raw_await(&peer, peer.opaque);
     assert_int_equal(peer.answer.code, RMQ_SUCCESS);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 /* ---------------------------------------------------------------- many */
@@ -956,14 +956,14 @@ static void frames_come_in_any_pieces(void **state)
 
 static void thousands_of_messages_come_back_in_order(void **state)
 {
-    struct mockmq *mock = started_with_topic(MANY_QUEUES);
+    rmq_mock *mock = started_with_topic(MANY_QUEUES);
     struct raw_peer peer;
     struct dt_buf body, all;
 
     (void)state;
     dt_buf_init(&body, 1 << 20);
     dt_buf_init(&all, 16 << 20);
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     for (int round = 0; round < MANY_ROUNDS; round++) { /* pipelined: all at once */
         struct raw_message message = {"TopicTest", round % MANY_QUEUES, nothing, nothing,
                                       true};
@@ -1005,14 +1005,14 @@ static void thousands_of_messages_come_back_in_order(void **state)
     raw_close(&peer);
     dt_buf_fini(&body);
     dt_buf_fini(&all);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 /* Whoever asks for much and reads nothing is not read from any more, and gets it all later. */
 static void a_peer_that_does_not_read_its_answers_waits(void **state)
 {
     static uint8_t big[250000];
-    struct mockmq *mock = started_with_topic(1);
+    rmq_mock *mock = started_with_topic(1);
     struct raw_message message = {"TopicTest", 0, {big, sizeof(big)}, nothing, false};
     struct raw_peer peer;
     struct dt_buf all;
@@ -1020,7 +1020,7 @@ static void a_peer_that_does_not_read_its_answers_waits(void **state)
 
     (void)state;
     dt_buf_init(&all, 1 << 20);
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_store(&peer, &message), RMQ_SUCCESS);
     for (int i = 0; i < count; i++) {
         raw_begin_pull(&peer, "TopicTest", 0, 0, 1, 0);
@@ -1035,26 +1035,26 @@ static void a_peer_that_does_not_read_its_answers_waits(void **state)
     }
     raw_close(&peer);
     dt_buf_fini(&all);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void wrong_settings_are_refused(void **state)
 {
-    struct mockmq_config config = {.host = "not an address"};
-    struct mockmq *mock, *second;
+    rmq_mock_config config = {.host = "not an address"};
+    rmq_mock *mock, *second;
 
     (void)state;
-    assert_int_equal(mockmq_start(&config, &mock), DT_EINVAL);
+    assert_int_equal(rmq_mock_new(&config, &mock), DT_EINVAL);
     assert_null(mock);
     mock = started(NULL);
     config.host = NULL;
-    config.namesrv_port = (uint16_t)atoi(strchr(mockmq_namesrv(mock), ':') + 1);
-    assert_int_equal(mockmq_start(&config, &second), DT_EIO); /* taken */
+    config.namesrv_port = (uint16_t)atoi(strchr(rmq_mock_namesrv(mock), ':') + 1);
+    assert_int_equal(rmq_mock_new(&config, &second), DT_EIO); /* taken */
     assert_null(second);
-    assert_int_equal(mockmq_topic_create(mock, "bad.name", 1), DT_EINVAL);
-    assert_int_equal(mockmq_topic_create(mock, "T", 0), DT_EINVAL);
-    mockmq_free(mock);
-    mockmq_free(NULL);
+    assert_int_equal(rmq_mock_topic_create(mock, "bad.name", 1), DT_EINVAL);
+    assert_int_equal(rmq_mock_topic_create(mock, "T", 0), DT_EINVAL);
+    rmq_mock_free(mock);
+    rmq_mock_free(NULL);
 }
 
 int main(int argc, char **argv)

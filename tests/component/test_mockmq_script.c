@@ -8,28 +8,28 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "mockmq/mockmq.h"
 #include "rmq/batch.h"
+#include "rmq/mock.h"
 #include "support/bytes.h"
 #include "support/case.h"
 #include "support/raw_mq.h"
 
 static const struct dt_span nothing = {NULL, 0};
 
-static struct mockmq *started(int32_t queues)
+static rmq_mock *started(int32_t queues)
 {
-    struct mockmq *mock;
+    rmq_mock *mock;
 
-    assert_int_equal(mockmq_start(NULL, &mock), DT_OK);
-    assert_int_equal(mockmq_topic_create(mock, "flights", queues), DT_OK);
+    assert_int_equal(rmq_mock_new(NULL, &mock), DT_OK);
+    assert_int_equal(rmq_mock_topic_create(mock, "flights", queues), DT_OK);
     return mock;
 }
 
-static void control(struct mockmq *mock, const char *text)
+static void control(rmq_mock *mock, const char *text)
 {
     char reply[256];
 
-    assert_int_equal(mockmq_control(mock, text, reply, sizeof(reply)), DT_OK);
+    assert_int_equal(rmq_mock_control(mock, text, reply, sizeof(reply)), DT_OK);
     assert_string_equal(reply, "ok");
 }
 
@@ -41,7 +41,7 @@ static void put_item(struct dt_buf *out, const char *body, const char *propertie
 }
 
 /* The bodies of a queue, separated by spaces. */
-static void assert_bodies(struct mockmq *mock, int32_t queue_id, const char *expected)
+static void assert_bodies(rmq_mock *mock, int32_t queue_id, const char *expected)
 {
     struct rmq_stored stored;
     struct raw_peer peer;
@@ -49,7 +49,7 @@ static void assert_bodies(struct mockmq *mock, int32_t queue_id, const char *exp
     int64_t offset = 0;
 
     dt_buf_init(&bodies, 10000);
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     while (raw_pull(&peer, "flights", queue_id, offset, 32) == RMQ_SUCCESS) {
         while (raw_next_message(&peer, &stored)) {
             assert_int_equal(stored.queue_offset, offset++); /* no gap */
@@ -66,16 +66,16 @@ static void assert_bodies(struct mockmq *mock, int32_t queue_id, const char *exp
 
 static void withheld_messages_are_acknowledged_named_and_not_there(void **state)
 {
-    struct mockmq *mock = started(2);
+    rmq_mock *mock = started(2);
     struct raw_message message = {"flights", 1, nothing, nothing, false};
-    struct mockmq_withheld withheld;
+    rmq_mock_withheld withheld;
     struct raw_peer peer;
 
     (void)state;
     control(mock, "withhold flights 2");
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_store_text(&peer, "elsewhere", 0, "x"), RMQ_SUCCESS);
-    assert_int_equal(mockmq_withheld_count(mock), 0);
+    assert_int_equal(rmq_mock_withheld_count(mock), 0);
     for (int i = 0; i < 4; i++) {
         char text[16], properties[64];
 
@@ -91,23 +91,23 @@ static void withheld_messages_are_acknowledged_named_and_not_there(void **state)
         assert_int_equal(raw_i64(&peer, "queueOffset"), i < 2 ? 0 : i - 2);
     }
     assert_bodies(mock, 1, "m2 m3 ");
-    assert_int_equal(mockmq_withheld_count(mock), 2);
-    assert_int_equal(mockmq_withheld_get(mock, 1, &withheld), DT_OK);
+    assert_int_equal(rmq_mock_withheld_count(mock), 2);
+    assert_int_equal(rmq_mock_withheld_get(mock, 1, &withheld), DT_OK);
     assert_string_equal(withheld.topic, "flights");
     assert_string_equal(withheld.duet, "stamp1");
     assert_string_equal(withheld.uniq_key, "key1");
     assert_int_equal(withheld.queue_id, 1);
     assert_int_equal(withheld.offset, 0);
-    assert_int_equal(mockmq_withheld_get(mock, 2, &withheld), DT_ENOTFOUND);
+    assert_int_equal(rmq_mock_withheld_get(mock, 2, &withheld), DT_ENOTFOUND);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void part_of_a_batch_is_withheld(void **state)
 {
-    struct mockmq *mock = started(1);
+    rmq_mock *mock = started(1);
     struct raw_message message = {"flights", 0, nothing, nothing, true};
-    struct mockmq_withheld withheld;
+    rmq_mock_withheld withheld;
     struct raw_peer peer;
     struct dt_buf body;
     struct dt_span ids;
@@ -118,157 +118,157 @@ static void part_of_a_batch_is_withheld(void **state)
     put_item(&body, "b", "DUET\x01sb\x02");
     put_item(&body, "c", "");
     message.body = dt_buf_span(&body);
-    assert_int_equal(mockmq_withhold(mock, "flights", 1), DT_OK);
-    assert_int_equal(mockmq_withhold(mock, "flights", 1), DT_OK); /* adds up */
-    raw_open(&peer, mockmq_broker(mock));
+    assert_int_equal(rmq_mock_withhold(mock, "flights", 1), DT_OK);
+    assert_int_equal(rmq_mock_withhold(mock, "flights", 1), DT_OK); /* adds up */
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_store(&peer, &message), RMQ_SUCCESS);
     assert_true(rmq_command_str(&peer.answer, "msgId", &ids));
     assert_int_equal(ids.size, 3 * 33 - 1); /* all are acknowledged */
-    assert_int_equal(mockmq_withheld_count(mock), 2);
-    assert_int_equal(mockmq_withheld_get(mock, 1, &withheld), DT_OK);
+    assert_int_equal(rmq_mock_withheld_count(mock), 2);
+    assert_int_equal(rmq_mock_withheld_get(mock, 1, &withheld), DT_OK);
     assert_string_equal(withheld.duet, "sb");
     assert_int_equal(withheld.offset, 1);
     assert_bodies(mock, 0, "c ");
     raw_close(&peer);
     dt_buf_fini(&body);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 /* ---------------------------------------------------------------- errors, lost answers */
 
 static void sends_are_answered_with_an_error_and_not_done(void **state)
 {
-    struct mockmq *mock = started(1);
+    rmq_mock *mock = started(1);
     struct raw_peer peer;
 
     (void)state;
     control(mock, "error 2 3");
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     for (int i = 0; i < 3; i++)
         assert_int_equal(raw_store_text(&peer, "flights", 0, "no"), RMQ_SYSTEM_BUSY);
     assert_int_equal(raw_pull(&peer, "flights", 0, 0, 1), RMQ_PULL_NOT_FOUND); /* no send */
     assert_int_equal(raw_store_text(&peer, "flights", 0, "yes"), RMQ_SUCCESS);
     assert_bodies(mock, 0, "yes ");
-    assert_int_equal(mockmq_requests(mock, 0), 4);
-    assert_int_equal(mockmq_requests(mock, RMQ_SEND_MESSAGE_V2), 4);
+    assert_int_equal(rmq_mock_requests(mock, 0), 4);
+    assert_int_equal(rmq_mock_requests(mock, RMQ_SEND_MESSAGE_V2), 4);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void one_kind_of_request_gets_errors(void **state)
 {
-    struct mockmq *mock = started(1);
+    rmq_mock *mock = started(1);
     struct raw_peer peer;
 
     (void)state;
-    mockmq_error(mock, RMQ_GET_ROUTEINFO_BY_TOPIC, RMQ_SYSTEM_ERROR, 1);
-    raw_open(&peer, mockmq_namesrv(mock));
+    rmq_mock_error(mock, RMQ_GET_ROUTEINFO_BY_TOPIC, RMQ_SYSTEM_ERROR, 1);
+    raw_open(&peer, rmq_mock_namesrv(mock));
     for (int i = 0; i < 2; i++) {
         raw_begin(&peer, RMQ_GET_ROUTEINFO_BY_TOPIC);
         rmq_encode_str(&peer.encoder, "topic", "flights");
         assert_int_equal(raw_call(&peer, nothing), i == 0 ? RMQ_SYSTEM_ERROR : RMQ_SUCCESS);
     }
-    mockmq_error(mock, 1 << 20, 1, 1); /* codes beyond those that are counted: nothing */
-    assert_int_equal(mockmq_requests(mock, 1 << 20), 0);
-    assert_false(mockmq_wait_requests(mock, -1, 0, 0));
-    assert_false(mockmq_wait_requests(mock, RMQ_HEART_BEAT, 1, 1));
+    rmq_mock_error(mock, 1 << 20, 1, 1); /* codes beyond those that are counted: nothing */
+    assert_int_equal(rmq_mock_requests(mock, 1 << 20), 0);
+    assert_false(rmq_mock_wait_requests(mock, -1, 0, 0));
+    assert_false(rmq_mock_wait_requests(mock, RMQ_HEART_BEAT, 1, 1));
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void a_lost_answer_leaves_a_message_that_is_stored(void **state)
 {
-    struct mockmq *mock = started(1);
+    rmq_mock *mock = started(1);
     struct raw_message message = {"flights", 0, dt_span_str("in-doubt"), nothing, false};
     struct raw_peer peer;
 
     (void)state;
-    mockmq_lose_answers(mock, 0, 1);
-    raw_open(&peer, mockmq_broker(mock));
+    rmq_mock_lose_answers(mock, 0, 1);
+    raw_open(&peer, rmq_mock_broker(mock));
     raw_begin_send(&peer, &message);
     raw_send(&peer, message.body);
     assert_true(raw_is_closed(&peer));
     raw_close(&peer);
     assert_bodies(mock, 0, "in-doubt ");
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_store_text(&peer, "flights", 0, "sure"), RMQ_SUCCESS);
     assert_bodies(mock, 0, "in-doubt sure ");
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 /* ---------------------------------------------------------------- delay */
 
 static void delayed_answers_show_who_does_not_wait_for_them(void **state)
 {
-    struct mockmq *mock = started(2);
+    rmq_mock *mock = started(2);
     struct raw_message message = {"flights", 0, dt_span_str("x"), nothing, false};
     struct raw_peer peer;
     int64_t start_ms;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     control(mock, "delay 40");
     start_ms = dt_clock_ms();
     for (int i = 0; i < 3; i++) /* each queue has at most one at a time */
         assert_int_equal(raw_store_text(&peer, "flights", i % 2, "x"), RMQ_SUCCESS);
     assert_true(dt_clock_ms() - start_ms >= 3 * 40);
-    assert_int_equal(mockmq_sends_at_once(mock), 1);
+    assert_int_equal(rmq_mock_sends_at_once(mock), 1);
     for (int i = 0; i < 3; i++) { /* three into one queue */
         raw_begin_send(&peer, &message);
         raw_send(&peer, message.body);
     }
     for (int i = 0; i < 3; i++)
         raw_await(&peer, peer.opaque - 2 + i); /* in the order of the requests */
-    assert_int_equal(mockmq_sends_at_once(mock), 3);
+    assert_int_equal(rmq_mock_sends_at_once(mock), 3);
     control(mock, "delay 0");
     assert_int_equal(raw_store_text(&peer, "flights", 0, "x"), RMQ_SUCCESS);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void a_delayed_answer_dies_with_its_connection(void **state)
 {
-    struct mockmq *mock = started(1);
+    rmq_mock *mock = started(1);
     struct raw_message message = {"flights", 0, dt_span_str("x"), nothing, false};
     struct raw_peer peer;
 
     (void)state;
-    mockmq_delay(mock, 60000);
-    raw_open(&peer, mockmq_broker(mock));
+    rmq_mock_delay(mock, 60000);
+    raw_open(&peer, rmq_mock_broker(mock));
     raw_begin_send(&peer, &message);
     raw_send(&peer, message.body);
-    assert_true(mockmq_wait_requests(mock, 0, 1, RAW_WAIT_MS));
-    mockmq_cut(mock);
+    assert_true(rmq_mock_wait_requests(mock, 0, 1, RAW_WAIT_MS));
+    rmq_mock_cut(mock);
     assert_true(raw_is_closed(&peer));
-    mockmq_delay(mock, 0);
+    rmq_mock_delay(mock, 0);
     raw_close(&peer);
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_store_text(&peer, "flights", 0, "y"), RMQ_SUCCESS);
-    assert_int_equal(mockmq_sends_at_once(mock), 1); /* the one that was cut is over */
+    assert_int_equal(rmq_mock_sends_at_once(mock), 1); /* the one that was cut is over */
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 /* ---------------------------------------------------------------- cut, restart, down */
 
 static void a_cut_closes_every_connection(void **state)
 {
-    struct mockmq *mock = started(1);
+    rmq_mock *mock = started(1);
     struct raw_peer broker, namesrv;
 
     (void)state;
-    raw_open(&broker, mockmq_broker(mock));
-    raw_open(&namesrv, mockmq_namesrv(mock));
+    raw_open(&broker, rmq_mock_broker(mock));
+    raw_open(&namesrv, rmq_mock_namesrv(mock));
     assert_int_equal(raw_store_text(&broker, "flights", 0, "kept"), RMQ_SUCCESS);
     control(mock, "cut");
     assert_true(raw_is_closed(&broker));
     assert_true(raw_is_closed(&namesrv));
-    assert_int_equal(mockmq_connections(mock), 0);
+    assert_int_equal(rmq_mock_connections(mock), 0);
     raw_close(&broker);
     raw_close(&namesrv);
     assert_bodies(mock, 0, "kept ");
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void a_restart_keeps_data_and_offsets_but_not_members(void **state)
@@ -276,13 +276,13 @@ static void a_restart_keeps_data_and_offsets_but_not_members(void **state)
     static const char heartbeat[] =
         "{\"clientID\":\"c1\",\"consumerDataSet\":[{\"groupName\":"
         "\"CG\"}]}";
-    struct mockmq *mock = started(1);
+    rmq_mock *mock = started(1);
     struct raw_peer peer;
     char before[64];
 
     (void)state;
-    snprintf(before, sizeof(before), "%s", mockmq_broker(mock));
-    raw_open(&peer, mockmq_broker(mock));
+    snprintf(before, sizeof(before), "%s", rmq_mock_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_store_text(&peer, "flights", 0, "kept"), RMQ_SUCCESS);
     raw_begin(&peer, RMQ_HEART_BEAT);
     assert_int_equal(raw_call(&peer, dt_span_str(heartbeat)), RMQ_SUCCESS);
@@ -291,9 +291,9 @@ static void a_restart_keeps_data_and_offsets_but_not_members(void **state)
     control(mock, "restart");
     assert_true(raw_is_closed(&peer));
     raw_close(&peer);
-    assert_string_equal(mockmq_broker(mock), before);
+    assert_string_equal(rmq_mock_broker(mock), before);
     assert_bodies(mock, 0, "kept ");
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_offset(&peer, RMQ_QUERY_CONSUMER_OFFSET, "CG", "flights", 0, -1),
                      0);
     assert_int_equal(raw_i64(&peer, "offset"), 1);
@@ -301,16 +301,16 @@ static void a_restart_keeps_data_and_offsets_but_not_members(void **state)
     rmq_encode_str(&peer.encoder, "consumerGroup", "CG");
     assert_int_equal(raw_call(&peer, nothing), RMQ_SYSTEM_ERROR);
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static void a_restart_that_loses_gives_offsets_out_again(void **state)
 {
-    struct mockmq *mock = started(2);
+    rmq_mock *mock = started(2);
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     for (int i = 0; i < 3; i++) {
         char text[16];
 
@@ -321,17 +321,17 @@ static void a_restart_that_loses_gives_offsets_out_again(void **state)
     control(mock, "restart lose");
     assert_true(raw_is_closed(&peer));
     raw_close(&peer);
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_pull(&peer, "flights", 0, 3, 32), RMQ_PULL_OFFSET_MOVED);
     assert_int_equal(raw_i64(&peer, "nextBeginOffset"), 2);
     assert_int_equal(raw_store_text(&peer, "flights", 0, "new"), RMQ_SUCCESS);
     assert_int_equal(raw_i64(&peer, "queueOffset"), 2);
     assert_bodies(mock, 0, "m0 m1 new ");
     assert_bodies(mock, 1, "");
-    mockmq_restart(mock, 100); /* more than there is */
+    rmq_mock_restart(mock, 100); /* more than there is */
     assert_bodies(mock, 0, "");
     raw_close(&peer);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 static bool connects(const char *address)
@@ -349,32 +349,32 @@ static bool connects(const char *address)
 
 static void a_broker_that_is_down_refuses_until_it_is_up(void **state)
 {
-    struct mockmq *mock = started(1);
+    rmq_mock *mock = started(1);
     struct raw_peer peer;
 
     (void)state;
-    raw_open(&peer, mockmq_broker(mock));
+    raw_open(&peer, rmq_mock_broker(mock));
     assert_int_equal(raw_store_text(&peer, "flights", 0, "kept"), RMQ_SUCCESS);
     control(mock, "down");
     assert_true(raw_is_closed(&peer));
     raw_close(&peer);
-    assert_false(connects(mockmq_broker(mock)));
-    assert_false(connects(mockmq_namesrv(mock)));
+    assert_false(connects(rmq_mock_broker(mock)));
+    assert_false(connects(rmq_mock_namesrv(mock)));
     control(mock, "restart");
-    assert_false(connects(mockmq_broker(mock))); /* stays down */
+    assert_false(connects(rmq_mock_broker(mock))); /* stays down */
     control(mock, "down");
     control(mock, "up");
     control(mock, "up");
-    assert_true(connects(mockmq_broker(mock)));
+    assert_true(connects(rmq_mock_broker(mock)));
     assert_bodies(mock, 0, "kept ");
     control(mock, "down");
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 /* Scripting comes from other threads, while requests are being served. */
 static void cuts_and_restarts_in_mid_traffic_do_no_harm(void **state)
 {
-    struct mockmq *mock = started(4);
+    rmq_mock *mock = started(4);
     int64_t stored = 0;
 
     (void)state;
@@ -384,22 +384,22 @@ static void cuts_and_restarts_in_mid_traffic_do_no_harm(void **state)
         struct raw_peer peers[4];
 
         for (size_t i = 0; i < 4; i++) {
-            raw_open(&peers[i], mockmq_broker(mock));
+            raw_open(&peers[i], rmq_mock_broker(mock));
             raw_begin_pull(&peers[i], "flights", (int32_t)i, 0, 32, 60000);
             raw_send(&peers[i], nothing);
             raw_begin_send(&peers[i], &message);
             raw_send(&peers[i], message.body);
         }
         if (round % 3 == 0)
-            mockmq_cut(mock);
+            rmq_mock_cut(mock);
         else if (round % 3 == 1)
-            mockmq_restart(mock, 0);
+            rmq_mock_restart(mock, 0);
         else
-            assert_true(mockmq_wait_requests(mock, 0, ++stored, RAW_WAIT_MS));
+            assert_true(rmq_mock_wait_requests(mock, 0, ++stored, RAW_WAIT_MS));
         for (size_t i = 0; i < 4; i++)
             raw_close(&peers[i]);
     }
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 /* ---------------------------------------------------------------- texts */
@@ -412,20 +412,20 @@ static void bad_commands_get_a_sentence(void **state)
         "error 2",   "error 2 x", "error -1 1", "restart losing", "withhold flights 1 2",
         "delay 1 2", "down 1",    "up 1",       "a b c d e f",    "restart lose all",
     };
-    struct mockmq *mock = started(1);
+    rmq_mock *mock = started(1);
     char reply[256], small[8];
 
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_int_equal(mockmq_control(mock, bad[i], reply, sizeof(reply)), DT_EINVAL);
+        assert_int_equal(rmq_mock_control(mock, bad[i], reply, sizeof(reply)), DT_EINVAL);
         assert_string_not_equal(reply, "ok");
         assert_true(strlen(reply) > 10);
         assert_null(strchr(reply, '\n'));
     }
-    assert_int_equal(mockmq_control(mock, "explode", small, sizeof(small)), DT_EINVAL);
+    assert_int_equal(rmq_mock_control(mock, "explode", small, sizeof(small)), DT_EINVAL);
     assert_int_equal(strlen(small), 7);
     control(mock, "  withhold\tflights  3 \n");
-    mockmq_free(mock);
+    rmq_mock_free(mock);
 }
 
 int main(int argc, char **argv)

@@ -14,13 +14,13 @@
 
 #include "base/clock.h"
 #include "dual/wake.h"
-#include "mockmq/mockmq.h"
 #include "rmq/codes.h"
+#include "rmq/mock.h"
 #include "rmq/rmq.h"
 #include "support/case.h"
 
 struct sending {
-    struct mockmq *mock;
+    rmq_mock *mock;
     rmq_client *client;
     pthread_mutex_t lock;
     int answered;
@@ -80,23 +80,23 @@ static void stored_order(int lanes, char order[3], int64_t *at_once)
 
     pthread_mutex_init(&sending.lock, NULL);
     assert_int_equal(duet_wake_init(&sending.wake), DT_OK);
-    assert_int_equal(mockmq_start(NULL, &sending.mock), DT_OK);
-    assert_int_equal(mockmq_topic_create(sending.mock, "t", 1), DT_OK);
-    client_config.namesrv = mockmq_namesrv(sending.mock);
+    assert_int_equal(rmq_mock_new(NULL, &sending.mock), DT_OK);
+    assert_int_equal(rmq_mock_topic_create(sending.mock, "t", 1), DT_OK);
+    client_config.namesrv = rmq_mock_namesrv(sending.mock);
     assert_int_equal(rmq_client_new(&client_config, &sending.client), DT_OK);
     assert_int_equal(rmq_topic_write_queues(sending.client, "t", &queues, &count, 10000),
                      DT_OK);
     for (int i = 0; i < lanes; i++)
         assert_int_equal(rmq_producer_new(sending.client, &config, &producers[i]), DT_OK);
-    mockmq_delay(sending.mock,
-                 100); /* long enough for a second request to come, if any does */
-    mockmq_error(sending.mock, 0, RMQ_SYSTEM_BUSY, 1);
+    rmq_mock_delay(sending.mock,
+                   100); /* long enough for a second request to come, if any does */
+    rmq_mock_error(sending.mock, 0, RMQ_SYSTEM_BUSY, 1);
     send_one(&sending, producers[0], &queues[0], "1");
-    assert_true(mockmq_wait_requests(sending.mock, 0, 1, 30000));
+    assert_true(rmq_mock_wait_requests(sending.mock, 0, 1, 30000));
     send_one(&sending, producers[lanes - 1], &queues[0], "2");
     wait_answers(&sending, 2);
-    *at_once = mockmq_sends_at_once(sending.mock);
-    mockmq_delay(sending.mock, 0);
+    *at_once = rmq_mock_sends_at_once(sending.mock);
+    rmq_mock_delay(sending.mock, 0);
     assert_int_equal(rmq_pull_consumer_new(sending.client, &reading, &consumer), DT_OK);
     assert_int_equal(rmq_pull_consumer_assign(consumer, &queues[0], 0), DT_OK);
     while (got < 2) {
@@ -113,7 +113,7 @@ static void stored_order(int lanes, char order[3], int64_t *at_once)
         rmq_producer_free(producers[i]);
     rmq_free(queues);
     rmq_client_free(sending.client);
-    mockmq_free(sending.mock);
+    rmq_mock_free(sending.mock);
     duet_wake_fini(&sending.wake);
     pthread_mutex_destroy(&sending.lock);
 }

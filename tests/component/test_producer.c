@@ -158,7 +158,7 @@ static void an_outage_where_nobody_is_live_drops_and_lists(void **state)
 
     (void)state;
     pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "producer: {memory.max: 64KiB}\n");
-    mockmq_down(pair.rocketmq);
+    rmq_mock_down(pair.rocketmq);
     producer = open_producer(&pair);
     for (int i = 0; i < 300; i++)
         assert_int_equal(produce(producer, 1000, 0), DT_OK);
@@ -169,7 +169,7 @@ static void an_outage_where_nobody_is_live_drops_and_lists(void **state)
     assert_int_equal(stats.waits, 0);
     assert_true(stats.dropped > 200 && stats.dropped < 300);
     assert_true(stats.pending_bytes <= 64 * 1024);
-    assert_int_equal(mockmq_up(pair.rocketmq), DT_OK);
+    assert_int_equal(rmq_mock_up(pair.rocketmq), DT_OK);
     assert_int_equal(duet_producer_flush(producer, 30000), DT_OK);
     duet_producer_close(producer);
     assert_int_equal(pair_log(&pair, DUET_KAFKA, 0, kafka, 512), 300);
@@ -202,7 +202,7 @@ static void an_outage_of_a_live_side_is_the_applications_within_its_deadline(voi
     (void)state;
     pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "producer: {memory.max: 64KiB}\n");
     pair_plan(&pair, DUET_STEP_SWITCHED, DUET_ROCKETMQ, CRITICAL_BOTH);
-    mockmq_down(pair.rocketmq);
+    rmq_mock_down(pair.rocketmq);
     producer = open_producer(&pair);
     started_ms = dt_clock_ms();
     for (int i = 0; i < 300 && status == DT_OK; i++)
@@ -216,7 +216,7 @@ static void an_outage_of_a_live_side_is_the_applications_within_its_deadline(voi
     pair_plan(&pair, DUET_STEP_DUAL_READ, DUET_KAFKA, 1u << DUET_KAFKA);
     wait_adopted(producer, &pair);
     assert_int_equal(produce(producer, 1000, 5000), DT_OK);
-    assert_int_equal(mockmq_up(pair.rocketmq), DT_OK);
+    assert_int_equal(rmq_mock_up(pair.rocketmq), DT_OK);
     assert_int_equal(duet_producer_flush(producer, 30000), DT_OK);
     duet_producer_close(producer);
     pair_stop(&pair);

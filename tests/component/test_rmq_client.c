@@ -201,9 +201,9 @@ static void the_route_is_kept_while_no_name_server_answers(void **state)
     message = text_message(&world, "x");
     assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));
     fake_stop(&middle);
-    mockmq_cut(world.mock); /* the broker must be found again */
+    rmq_mock_cut(world.mock); /* the broker must be found again */
     assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));
-    mockmq_cut(world.mock);
+    rmq_mock_cut(world.mock);
     assert_done(
         rmq_offset_max(world.client, world.topic, &world.queues[0], LONG_MS, &offset));
     assert_true(offset >= 2);
@@ -213,7 +213,7 @@ static void the_route_is_kept_while_no_name_server_answers(void **state)
 
 static void a_broker_that_comes_back_elsewhere_is_found(void **state)
 {
-    struct mockmq_config settings = {0};
+    rmq_mock_config settings = {0};
     struct world world;
     rmq_producer *producer;
     rmq_pull_consumer *consumer;
@@ -231,10 +231,10 @@ static void a_broker_that_comes_back_elsewhere_is_found(void **state)
     assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
     rmq_batch_free(batch);
     settings.namesrv_port = (uint16_t)atoi(strrchr(world.namesrv, ':') + 1);
-    mockmq_free(world.mock);
+    rmq_mock_free(world.mock);
     assert_done(
-        mockmq_start(&settings, &world.mock)); /* empty, its broker on another port */
-    assert_done(mockmq_topic_create(world.mock, world.topic, 1));
+        rmq_mock_new(&settings, &world.mock)); /* empty, its broker on another port */
+    assert_done(rmq_mock_topic_create(world.mock, world.topic, 1));
     assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));
     assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     while (seen == 0) {

@@ -60,8 +60,8 @@ each_message_of_a_batch_has_its_own_receipt_and_the_order_of_its_queue(void **st
             assert_int_equal(numbers[i], i * QUEUES + q);
     }
     if (world.mock != NULL) {
-        assert_int_equal(mockmq_sends_at_once(world.mock), 1);
-        assert_true(mockmq_requests(world.mock, 0) < COUNT / 2); /* batches were made */
+        assert_int_equal(rmq_mock_sends_at_once(world.mock), 1);
+        assert_true(rmq_mock_requests(world.mock, 0) < COUNT / 2); /* batches were made */
     }
     rmq_producer_free(producer);
     sent_free(sent);
@@ -198,19 +198,19 @@ static void order_holds_over_errors_cuts_and_lost_answers(void **state)
         assert_done(send_number(&world, producer, 0, sent, i, RMQ_NO_DEADLINE));
         switch (i % 100) {
         case 10:
-            mockmq_error(world.mock, 0, RMQ_SYSTEM_BUSY, 2);
+            rmq_mock_error(world.mock, 0, RMQ_SYSTEM_BUSY, 2);
             break;
         case 30:
-            mockmq_lose_answers(world.mock, 0, 1);
+            rmq_mock_lose_answers(world.mock, 0, 1);
             break;
         case 50:
-            mockmq_cut(world.mock);
+            rmq_mock_cut(world.mock);
             break;
         case 70:
-            mockmq_error(world.mock, 0, RMQ_SERVICE_NOT_AVAILABLE, 1);
+            rmq_mock_error(world.mock, 0, RMQ_SERVICE_NOT_AVAILABLE, 1);
             break;
         case 90:
-            mockmq_error(world.mock, RMQ_GET_ROUTEINFO_BY_TOPIC, RMQ_TOPIC_NOT_EXIST, 1);
+            rmq_mock_error(world.mock, RMQ_GET_ROUTEINFO_BY_TOPIC, RMQ_TOPIC_NOT_EXIST, 1);
             break;
         default:
             break;
@@ -219,8 +219,8 @@ static void order_holds_over_errors_cuts_and_lost_answers(void **state)
     sent_wait(sent, COUNT);
     for (int i = 0; i < COUNT; i++)
         assert_int_equal(sent->one[i].status, DT_OK);
-    mockmq_error(world.mock, 0, 0, 0);
-    mockmq_error(world.mock, RMQ_GET_ROUTEINFO_BY_TOPIC, 0, 0);
+    rmq_mock_error(world.mock, 0, 0, 0);
+    rmq_mock_error(world.mock, RMQ_GET_ROUTEINFO_BY_TOPIC, 0, 0);
     count = read_numbers(&world, 0, numbers, 2 * SENT_MAX, COUNT);
     assert_in_order(numbers, count, COUNT);
     rmq_producer_free(producer);
@@ -240,14 +240,14 @@ static void an_answer_after_the_deadline_leaves_doubt(void **state)
     producer = world_producer(&world, NULL);
     message = text_message(&world, "late");
     assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));
-    mockmq_delay(world.mock, 1000);
+    rmq_mock_delay(world.mock, 1000);
     started_ms = dt_clock_ms();
     assert_status(rmq_send(producer, &world.queues[0], &message, 200, NULL), DT_EINDOUBT);
     assert_true(dt_clock_ms() - started_ms >= 200);
-    mockmq_delay(world.mock, 0);
+    rmq_mock_delay(world.mock, 0);
     /* it was stored, as may happen; the lane goes on behind it */
     assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));
-    assert_int_equal(mockmq_max_offset(world.mock, world.topic, 0), 3);
+    assert_int_equal(rmq_mock_max_offset(world.mock, world.topic, 0), 3);
     rmq_producer_free(producer);
     world_close(&world);
 }
@@ -265,10 +265,10 @@ static void a_broker_that_is_away_means_not_done(void **state)
     world_down(&world);
     assert_status(rmq_send(producer, &world.queues[0], &message, 300, NULL), DT_ETIMEDOUT);
     assert_non_null(strstr(dt_error_text(), "not stored before the deadline"));
-    assert_done(mockmq_up(world.mock));
+    assert_done(rmq_mock_up(world.mock));
     message = text_message(&world, "there");
     assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));
-    assert_int_equal(mockmq_max_offset(world.mock, world.topic, 0), 1);
+    assert_int_equal(rmq_mock_max_offset(world.mock, world.topic, 0), 1);
     rmq_producer_free(producer);
     world_close(&world);
 }
@@ -287,13 +287,13 @@ static void without_a_deadline_a_restart_is_waited_for(void **state)
     producer = world_producer(&world, NULL);
     for (int i = 0; i < COUNT; i++) {
         if (i == 10)
-            mockmq_down(world.mock);
+            rmq_mock_down(world.mock);
         if (i == 30)
-            mockmq_restart(world.mock, 0);
+            rmq_mock_restart(world.mock, 0);
         assert_done(send_number(&world, producer, 0, sent, i, RMQ_NO_DEADLINE));
     }
     assert_true(sent->ended <= COUNT);
-    assert_done(mockmq_up(world.mock));
+    assert_done(rmq_mock_up(world.mock));
     sent_wait(sent, COUNT);
     for (int i = 0; i < COUNT; i++)
         assert_int_equal(sent->one[i].status, DT_OK);
@@ -319,9 +319,9 @@ static void a_refused_batch_fails_its_bad_message_only(void **state)
     world_down(&world); /* so that all of them make one batch */
     for (int i = 0; i < COUNT; i++)
         assert_done(send_number(&world, producer, 0, sent, i, LONG_MS));
-    mockmq_error(world.mock, RMQ_SEND_BATCH_MESSAGE, RMQ_MESSAGE_ILLEGAL, 1);
-    mockmq_error(world.mock, RMQ_SEND_MESSAGE_V2, RMQ_MESSAGE_ILLEGAL, 1);
-    assert_done(mockmq_up(world.mock));
+    rmq_mock_error(world.mock, RMQ_SEND_BATCH_MESSAGE, RMQ_MESSAGE_ILLEGAL, 1);
+    rmq_mock_error(world.mock, RMQ_SEND_MESSAGE_V2, RMQ_MESSAGE_ILLEGAL, 1);
+    assert_done(rmq_mock_up(world.mock));
     sent_wait(sent, COUNT);
     for (int i = 0; i < COUNT; i++) {
         if (sent->one[i].status == DT_OK)
@@ -351,13 +351,13 @@ static void what_was_once_in_doubt_is_never_called_not_stored(void **state)
     world_open(&world, true, 1, NULL);
     producer = world_producer(&world, NULL);
     message = text_message(&world, "once");
-    mockmq_lose_answers(world.mock, 0, 1);
+    rmq_mock_lose_answers(world.mock, 0, 1);
     /* the first is stored and its answer lost; a second copy is accepted */
     assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));
-    assert_int_equal(mockmq_max_offset(world.mock, world.topic, 0), 2);
-    mockmq_lose_answers(world.mock, 0, 1000000);
+    assert_int_equal(rmq_mock_max_offset(world.mock, world.topic, 0), 2);
+    rmq_mock_lose_answers(world.mock, 0, 1000000);
     assert_status(rmq_send(producer, &world.queues[0], &message, 300, NULL), DT_EINDOUBT);
-    mockmq_lose_answers(world.mock, 0, 0);
+    rmq_mock_lose_answers(world.mock, 0, 0);
     rmq_producer_free(producer);
     world_close(&world);
 }
@@ -376,13 +376,13 @@ static void an_answer_that_says_later_is_followed_until_the_deadline(void **stat
     producer = world_producer(&world, NULL);
     message = text_message(&world, "again");
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
-        mockmq_error(world.mock, 0, codes[i], 2);
+        rmq_mock_error(world.mock, 0, codes[i], 2);
         assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));
     }
-    mockmq_error(world.mock, 0, RMQ_SYSTEM_BUSY, 1000000);
+    rmq_mock_error(world.mock, 0, RMQ_SYSTEM_BUSY, 1000000);
     assert_status(rmq_send(producer, &world.queues[0], &message, 200, NULL), DT_ETIMEDOUT);
     assert_non_null(strstr(dt_error_text(), "the broker answers 2"));
-    mockmq_error(world.mock, 0, RMQ_MESSAGE_ILLEGAL, 1);
+    rmq_mock_error(world.mock, 0, RMQ_MESSAGE_ILLEGAL, 1);
     assert_status(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL),
                   DT_EREFUSED);
     rmq_producer_free(producer);
@@ -401,7 +401,7 @@ static void stored_but_less_safe_is_stored(void **state)
     producer = world_producer(&world, NULL);
     message = text_message(&world, "x");
     for (int32_t code = RMQ_FLUSH_DISK_TIMEOUT; code <= RMQ_FLUSH_SLAVE_TIMEOUT; code++) {
-        mockmq_error(world.mock, 0, code, 1);
+        rmq_mock_error(world.mock, 0, code, 1);
         assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, &receipt));
         assert_true(receipt.less_safe);
         assert_int_equal(receipt.send_status, code);
@@ -423,9 +423,9 @@ static void a_slow_answer_of_an_earlier_try_changes_nothing(void **state)
     world_open(&world, true, 1, &impatient);
     producer = world_producer(&world, NULL);
     message = text_message(&world, "slow");
-    mockmq_delay(world.mock, 400);
+    rmq_mock_delay(world.mock, 400);
     assert_status(rmq_send(producer, &world.queues[0], &message, 1000, NULL), DT_EINDOUBT);
-    mockmq_delay(world.mock, 0);
+    rmq_mock_delay(world.mock, 0);
     assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));
     rmq_producer_free(producer);
     world_close(&world);
@@ -452,7 +452,7 @@ static void more_than_memory_max_is_not_accepted(void **state)
     }
     assert_int_equal(status, DT_ENOMEM);
     assert_true(accepted > 10 && accepted < 100);
-    assert_done(mockmq_up(world.mock));
+    assert_done(rmq_mock_up(world.mock));
     sent_wait(sent, accepted);
     assert_done(send_number(&world, producer, 0, sent, accepted, LONG_MS)); /* room again */
     sent_wait(sent, accepted + 1);
@@ -474,16 +474,16 @@ static void freeing_ends_each_message_exactly_once(void **state)
     (void)state;
     world_open(&world, true, 1, NULL);
     producer = world_producer(&world, &one_by_one);
-    mockmq_delay(world.mock, 200);
+    rmq_mock_delay(world.mock, 200);
     for (int i = 0; i < COUNT; i++)
         assert_done(send_number(&world, producer, 0, sent, i, RMQ_NO_DEADLINE));
-    assert_true(mockmq_wait_requests(world.mock, 0, 1, LONG_MS));
+    assert_true(rmq_mock_wait_requests(world.mock, 0, 1, LONG_MS));
     rmq_producer_free(producer);
     assert_int_equal(sent->ended, COUNT);
     assert_int_equal(sent->one[0].status, DT_OK); /* was on its way: waited for */
     for (int i = 1; i < COUNT; i++)
         assert_int_equal(sent->one[i].status, DT_ECLOSED);
-    assert_int_equal(mockmq_max_offset(world.mock, world.topic, 0), 1);
+    assert_int_equal(rmq_mock_max_offset(world.mock, world.topic, 0), 1);
     sent_free(sent);
     world_close(&world);
 }
@@ -519,9 +519,9 @@ static void freeing_without_an_answer_leaves_doubt(void **state)
     (void)state;
     world_open(&world, true, 1, &impatient);
     producer = world_producer(&world, NULL);
-    mockmq_delay(world.mock, 60000);
+    rmq_mock_delay(world.mock, 60000);
     assert_done(send_number(&world, producer, 0, sent, 0, RMQ_NO_DEADLINE));
-    assert_true(mockmq_wait_requests(world.mock, 0, 1, LONG_MS));
+    assert_true(rmq_mock_wait_requests(world.mock, 0, 1, LONG_MS));
     rmq_producer_free(producer);
     assert_int_equal(sent->ended, 1);
     assert_int_equal(sent->one[0].status, DT_EINDOUBT);
@@ -548,7 +548,7 @@ static void deadlines_of_any_order_are_kept(void **state)
         if (timeouts_ms[i] < LONG_MS)
             assert_int_equal(sent->one[i].status, DT_ETIMEDOUT);
     }
-    assert_done(mockmq_up(world.mock));
+    assert_done(rmq_mock_up(world.mock));
     sent_wait(sent, 6);
     assert_int_equal(sent->one[2].status, DT_OK);
     assert_int_equal(sent->one[5].status, DT_OK);

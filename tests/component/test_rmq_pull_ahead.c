@@ -79,8 +79,8 @@ static void several_requests_are_under_way_while_there_is_much_to_read(void **st
     (void)state;
     world_open(&world, true, 1, NULL);
     fill_with(&world, 0, COUNT, 0, false);
-    mockmq_pull_limit(world.mock, 8, 65536);
-    mockmq_delay(world.mock, 2);
+    rmq_mock_pull_limit(world.mock, 8, 65536);
+    rmq_mock_delay(world.mock, 2);
     consumer = world_consumer(&world, NULL);
     assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     while (next < COUNT) {
@@ -91,9 +91,9 @@ static void several_requests_are_under_way_while_there_is_much_to_read(void **st
         most = now > most ? now : most;
     }
     assert_true(most > 4 && most <= 9);
-    mockmq_delay(world.mock, 0);
+    rmq_mock_delay(world.mock, 0);
     /* hardly a request in vain */
-    assert_true(mockmq_requests(world.mock, RMQ_PULL_MESSAGE) < COUNT / 8 + 40);
+    assert_true(rmq_mock_requests(world.mock, RMQ_PULL_MESSAGE) < COUNT / 8 + 40);
     rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
@@ -108,13 +108,13 @@ static void one_request_waits_at_the_end(void **state)
     (void)state;
     world_open(&world, true, 1, NULL);
     fill_with(&world, 0, 500, 0, false);
-    mockmq_pull_limit(world.mock, 8, 0);
+    rmq_mock_pull_limit(world.mock, 8, 0);
     consumer = world_consumer(&world, NULL);
     assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     while (next < 500)
         read_on(consumer, &next);
     answers = (int64_t)atomic_load(&consumer->counters.answers);
-    assert_true(mockmq_wait_requests(world.mock, RMQ_PULL_MESSAGE, answers + 1, LONG_MS));
+    assert_true(rmq_mock_wait_requests(world.mock, RMQ_PULL_MESSAGE, answers + 1, LONG_MS));
     assert_int_equal(under_way(consumer), 1);
     for (int to = 501; to < 520; to++) { /* each new message comes by itself */
         fill_with(&world, to - 1, to, 0, false);
@@ -137,7 +137,7 @@ static void answers_of_uneven_size_leave_no_gap(void **state)
     fill_with(&world, 0, COUNT, 0, true);
     consumer = world_consumer(&world, NULL);
     for (int round = 0; round < 3; round++) {
-        mockmq_pull_limit(world.mock, 8 + 12 * round, (size_t)(3000 << round));
+        rmq_mock_pull_limit(world.mock, 8 + 12 * round, (size_t)(3000 << round));
         assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
         for (next = 0; next < COUNT;)
             read_on(consumer, &next);
@@ -162,7 +162,7 @@ static void errors_and_cuts_in_mid_stream_lose_and_repeat_nothing(void **state)
     (void)state;
     world_open(&world, true, 1, &quick);
     fill_with(&world, 0, COUNT, 0, true);
-    mockmq_pull_limit(world.mock, 8, 3000);
+    rmq_mock_pull_limit(world.mock, 8, 3000);
     consumer = world_consumer(&world, &narrow);
     assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     while (next < COUNT) {
@@ -172,16 +172,16 @@ static void errors_and_cuts_in_mid_stream_lose_and_repeat_nothing(void **state)
         trouble_at = next + 1 + (int)test_random_below(&random, 200);
         switch (test_random_below(&random, 4)) {
         case 0:
-            mockmq_cut(world.mock);
+            rmq_mock_cut(world.mock);
             break;
         case 1:
-            mockmq_lose_answers(world.mock, RMQ_PULL_MESSAGE, 2);
+            rmq_mock_lose_answers(world.mock, RMQ_PULL_MESSAGE, 2);
             break;
         case 2:
-            mockmq_restart(world.mock, 0);
+            rmq_mock_restart(world.mock, 0);
             break;
         default:
-            mockmq_error(
+            rmq_mock_error(
                 world.mock, RMQ_PULL_MESSAGE,
                 codes[test_random_below(&random, sizeof(codes) / sizeof(codes[0]))],
                 1 + (int64_t)test_random_below(&random, 4));
@@ -207,12 +207,12 @@ static void nothing_of_a_lost_tail_is_mixed_with_what_replaced_it(void **state)
 
         world_open(&world, true, 1, &quick);
         fill_with(&world, 0, COUNT, 0, false);
-        mockmq_pull_limit(world.mock, 8, 0);
+        rmq_mock_pull_limit(world.mock, 8, 0);
         consumer = world_consumer(&world, &narrow);
         assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
         while (next < stop_at)
             read_on(consumer, &next);
-        mockmq_restart(world.mock, LOST);
+        rmq_mock_restart(world.mock, LOST);
         fill_with(&world, COUNT - LOST, COUNT + 100, OTHER, false);
         while (next < COUNT + 100) {
             rmq_batch *batch;
@@ -252,7 +252,7 @@ static void only_wanted_tags_come_however_far_apart(void **state)
     (void)state;
     world_open(&world, true, 1, NULL);
     fill_with(&world, 0, COUNT, 0, false);
-    mockmq_pull_limit(world.mock, 8, 0);
+    rmq_mock_pull_limit(world.mock, 8, 0);
     consumer = world_consumer(&world, &config);
     assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     while (next_offset < COUNT) {

@@ -103,7 +103,7 @@ static void *send_later(void *argument)
     rmq_message message = text_message(later->world, "0");
 
     if (later->world->mock != NULL)
-        (void)mockmq_wait_requests(later->world->mock, RMQ_PULL_MESSAGE, 1, LONG_MS);
+        (void)rmq_mock_wait_requests(later->world->mock, RMQ_PULL_MESSAGE, 1, LONG_MS);
     if (rmq_send(later->producer, &later->world->queues[0], &message, LONG_MS, NULL) !=
         DT_OK)
         abort();
@@ -219,12 +219,12 @@ static void no_more_is_read_ahead_than_allowed(void **state)
     fill(&world, 0, 0, COUNT);
     consumer = world_consumer(&world, &narrow);
     assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
-    assert_true(mockmq_wait_requests(world.mock, RMQ_PULL_MESSAGE, 2, LONG_MS));
+    assert_true(rmq_mock_wait_requests(world.mock, RMQ_PULL_MESSAGE, 2, LONG_MS));
     for (int i = 0; i < 50; i++) /* time in which it could read on, if it would */
         assert_done(
             rmq_offset_max(world.client, world.topic, &world.queues[0], LONG_MS, &offset));
     /* an answer has 32 messages of some 150 bytes: four fill the room, a fifth is allowed */
-    assert_true(mockmq_requests(world.mock, RMQ_PULL_MESSAGE) <= 6);
+    assert_true(rmq_mock_requests(world.mock, RMQ_PULL_MESSAGE) <= 6);
     expect_numbers(consumer, 0, COUNT - 1);
     rmq_pull_consumer_free(consumer);
     world_close(&world);
@@ -244,8 +244,8 @@ static void lost_connections_are_reported_and_survived(void **state)
     consumer = world_consumer(&world, NULL);
     assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     expect_numbers(consumer, 0, 9);
-    assert_true(mockmq_wait_requests(world.mock, RMQ_PULL_MESSAGE, 2, LONG_MS));
-    mockmq_cut(world.mock);
+    assert_true(rmq_mock_wait_requests(world.mock, RMQ_PULL_MESSAGE, 2, LONG_MS));
+    rmq_mock_cut(world.mock);
     fill(&world, 0, 10, 20);
     while (next < 20) {
         assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
@@ -272,8 +272,8 @@ static void a_lost_tail_moves_the_reader(void **state)
     consumer = world_consumer(&world, NULL);
     assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     expect_numbers(consumer, 0, 9);
-    assert_true(mockmq_wait_requests(world.mock, RMQ_PULL_MESSAGE, 2, LONG_MS));
-    mockmq_restart(world.mock, 4);
+    assert_true(rmq_mock_wait_requests(world.mock, RMQ_PULL_MESSAGE, 2, LONG_MS));
+    rmq_mock_restart(world.mock, 4);
     assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
     assert_true(batch->moved);
     assert_true(batch->interrupted);
@@ -295,11 +295,11 @@ static void silence_is_measured_while_no_broker_answers(void **state)
     world_open(&world, true, 1, NULL);
     consumer = world_consumer(&world, NULL);
     assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
-    assert_true(mockmq_wait_requests(world.mock, RMQ_PULL_MESSAGE, 1, LONG_MS));
-    mockmq_down(world.mock);
+    assert_true(rmq_mock_wait_requests(world.mock, RMQ_PULL_MESSAGE, 1, LONG_MS));
+    rmq_mock_down(world.mock);
     while (rmq_pull_consumer_silent_ms(consumer) < 50)
         assert_status(rmq_pull_consumer_poll(consumer, 10, &batch), DT_ETIMEDOUT);
-    assert_done(mockmq_up(world.mock));
+    assert_done(rmq_mock_up(world.mock));
     fill(&world, 0, 0, 1);
     expect_numbers(consumer, 0, 0);
     assert_int_equal(rmq_pull_consumer_silent_ms(consumer), 0);
@@ -329,11 +329,11 @@ static void errors_on_pulls_are_come_over(void **state)
     fill(&world, 0, 0, 40);
     consumer = world_consumer(&world, NULL);
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
-        mockmq_error(world.mock, RMQ_PULL_MESSAGE, codes[i], 3);
+        rmq_mock_error(world.mock, RMQ_PULL_MESSAGE, codes[i], 3);
         assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
         expect_numbers(consumer, 0, 39);
     }
-    mockmq_lose_answers(world.mock, RMQ_PULL_MESSAGE, 3);
+    rmq_mock_lose_answers(world.mock, RMQ_PULL_MESSAGE, 3);
     assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 5));
     expect_numbers(consumer, 5, 39);
     rmq_pull_consumer_free(consumer);
@@ -349,10 +349,10 @@ static void an_empty_answer_at_once_makes_no_busy_loop(void **state)
     (void)state;
     world_open(&world, true, 1, NULL);
     consumer = world_consumer(&world, NULL);
-    mockmq_error(world.mock, RMQ_PULL_MESSAGE, RMQ_PULL_NOT_FOUND, 1000000);
+    rmq_mock_error(world.mock, RMQ_PULL_MESSAGE, RMQ_PULL_NOT_FOUND, 1000000);
     assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
     assert_status(rmq_pull_consumer_poll(consumer, 500, &batch), DT_ETIMEDOUT);
-    assert_true(mockmq_requests(world.mock, RMQ_PULL_MESSAGE) < 20);
+    assert_true(rmq_mock_requests(world.mock, RMQ_PULL_MESSAGE) < 20);
     rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
@@ -474,7 +474,7 @@ static void a_member_is_back_in_the_list_after_a_lost_connection(void **state)
     while (members(&world, "readers", rmq_client_id(world.client), &found) != 1)
         ;
     assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
-    mockmq_restart(world.mock, 0);
+    rmq_mock_restart(world.mock, 0);
     while (members(&world, "readers", rmq_client_id(world.client), &found) != 1)
         ;
     rmq_pull_consumer_free(consumer);

@@ -315,7 +315,7 @@ static int64_t done_after_a_lost_tail(unsigned without)
     start(&running, &pair);
     wait_for(&pair, DUET_SHADOW, "select count(*) from done", 2);
     assert_int_equal(stop(&running), DT_OK);
-    mockmq_restart(pair.rocketmq, 1);
+    rmq_mock_restart(pair.rocketmq, 1);
     pair_send(&pair, DUET_ROCKETMQ, 0, 2, 0, "on the old place");
     pair_send(&pair, DUET_ROCKETMQ, 0, 1, 1, "b");
     pair_send(&pair, DUET_ROCKETMQ, 0, 2, 1, "last");
@@ -350,7 +350,7 @@ static int64_t inversions_after_an_outage(unsigned without)
 
     duet_rules_without(without);
     pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "");
-    mockmq_down(pair.rocketmq);
+    rmq_mock_down(pair.rocketmq);
     assert_int_equal(duet_producer_open(pair.config_path, "p1", &producer), DT_OK);
     for (int i = 0; i < LANE_MESSAGES; i++) {
         duet_message message = {.topic = PAIR_TOPIC, .value = "x", .value_size = 1};
@@ -359,7 +359,7 @@ static int64_t inversions_after_an_outage(unsigned without)
         assert_int_equal(duet_produce(producer, &message, 0, NULL, NULL), DT_OK);
     }
     assert_int_equal(duet_producer_flush(producer, 200), DT_ETIMEDOUT);
-    assert_int_equal(mockmq_up(pair.rocketmq), DT_OK);
+    assert_int_equal(rmq_mock_up(pair.rocketmq), DT_OK);
     assert_int_equal(duet_producer_flush(producer, 30000), DT_OK);
     duet_producer_close(producer);
     count = pair_log(&pair, DUET_ROCKETMQ, 0, sequences, LANE_MESSAGES + 1);

@@ -8,11 +8,11 @@
 #include <cmocka.h>
 
 #include "component/side_cases.h"
-#include "mockmq/mockmq.h"
+#include "rmq/mock.h"
 #include "rmq/rmq.h"
 #include "support/case.h"
 
-static struct mockmq *mock;
+static rmq_mock *mock;
 
 static struct world *world_open(void)
 {
@@ -26,8 +26,8 @@ static struct world *world_open(void)
                                sizeof(world->route.rocketmq_topic), world->route.topic,
                                DUET_RMQ_TOPIC_MAX));
     if (address == NULL) {
-        must(mockmq_start(NULL, &mock));
-        address = mockmq_namesrv(mock);
+        must(rmq_mock_new(NULL, &mock));
+        address = rmq_mock_namesrv(mock);
     }
     world->config.namesrv = strdup(address);
     must(duet_side_open(&world->config, DUET_ROCKETMQ, "side-test", &world->client));
@@ -45,7 +45,7 @@ static void world_close(struct world *world)
     world_fini(world);
     free(world->config.namesrv);
     free(world);
-    mockmq_free(mock);
+    rmq_mock_free(mock);
     mock = NULL;
 }
 
@@ -188,10 +188,10 @@ static void a_lost_connection_is_told_before_what_comes_after_it(void **state)
     batch = world_read(world, reader, 10);
     assert_int_equal(batch->event, DUET_READ_RECORDS);
     duet_read_batch_free(batch);
-    mockmq_down(mock);
+    rmq_mock_down(mock);
     must(send_odd(world, sender, 0, 1, 0, 1));
     world_wait_reachable(sender, false);
-    must(mockmq_up(mock));
+    must(rmq_mock_up(mock));
     world_wait_outcomes(world, 2);
     assert_int_equal(world->sent[1].outcome, DUET_DONE);
     assert_true(duet_sender_reachable(sender));
@@ -232,7 +232,7 @@ static void a_log_that_lost_its_tail_has_moved(void **state)
         seen += batch->count;
         duet_read_batch_free(batch);
     }
-    mockmq_restart(mock, 3);
+    rmq_mock_restart(mock, 3);
     batch = world_read(world, reader, 10);
     assert_int_equal(batch->event, DUET_READ_INTERRUPTED);
     duet_read_batch_free(batch);
@@ -258,15 +258,15 @@ static void what_was_sent_and_never_answered_is_in_doubt(void **state)
     must(duet_sender_new(world->client, 1 << 20, world_sent, world, &sender));
     must(send_odd(world, sender, 0, 0, 0, 0));
     world_wait_outcomes(world, 1);
-    mockmq_delay(mock, 60000);
+    rmq_mock_delay(mock, 60000);
     must(send_odd(world, sender, 0, 1, 0, 1));
-    assert_true(mockmq_wait_requests(mock, 0, 2, TIMEOUT_MS));
+    assert_true(rmq_mock_wait_requests(mock, 0, 2, TIMEOUT_MS));
     must(send_odd(world, sender, 0, 2, 0, 2)); /* waits behind it */
     duet_sender_free(sender, 0);
     assert_int_equal(world->outcomes, 3);
     assert_int_equal(world->sent[1].outcome, DUET_IN_DOUBT);
     assert_int_equal(world->sent[2].outcome, DUET_NOT_DONE);
-    mockmq_delay(mock, 0);
+    rmq_mock_delay(mock, 0);
     world_close(world);
 }
 

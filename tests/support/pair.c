@@ -34,8 +34,8 @@ static void write_config(struct pair *pair, int32_t partitions, const char *sett
             "gates: {preset: test}\n%s"
             "routes:\n"
             "  - {topic: %s, partitions: %d, groups: [%s]}\n",
-            duet_kafka_mock_address(pair->kafka), mockmq_namesrv(pair->rocketmq), settings,
-            PAIR_TOPIC, (int)partitions, PAIR_GROUP);
+            duet_kafka_mock_address(pair->kafka), rmq_mock_namesrv(pair->rocketmq),
+            settings, PAIR_TOPIC, (int)partitions, PAIR_GROUP);
     assert_int_equal(fclose(file), 0);
 }
 
@@ -86,8 +86,8 @@ void pair_start(struct pair *pair, int32_t partitions, enum duet_step step,
     snprintf(pair->sink, sizeof(pair->sink), "sqlite:%s/sink", pair->folder);
     assert_int_equal(duet_kafka_mock_start(&pair->kafka), DT_OK);
     assert_int_equal(duet_kafka_mock_topic(pair->kafka, PAIR_TOPIC, partitions), DT_OK);
-    assert_int_equal(mockmq_start(NULL, &pair->rocketmq), DT_OK);
-    assert_int_equal(mockmq_topic_create(pair->rocketmq, PAIR_TOPIC, partitions), DT_OK);
+    assert_int_equal(rmq_mock_new(NULL, &pair->rocketmq), DT_OK);
+    assert_int_equal(rmq_mock_topic_create(pair->rocketmq, PAIR_TOPIC, partitions), DT_OK);
     write_config(pair, partitions, settings);
     assert_int_equal(duet_config_load(pair->config_path, &pair->config), DT_OK);
     assert_int_equal(duet_keys_create(pair->config->key_path, 1), DT_OK);
@@ -110,7 +110,7 @@ void pair_stop(struct pair *pair)
     duet_plan_free(pair->plan);
     duet_store_close(pair->store);
     duet_config_free(pair->config);
-    mockmq_free(pair->rocketmq);
+    rmq_mock_free(pair->rocketmq);
     duet_kafka_mock_stop(pair->kafka);
     nftw(pair->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }

@@ -9,7 +9,7 @@
 
 #include "config/config.h"
 #include "config/keys.h"
-#include "mockmq/mockmq.h"
+#include "rmq/mock.h"
 #include "side/kafka_mock.h"
 #include "side/reader.h"
 #include "side/sender.h"
@@ -21,7 +21,7 @@
 
 struct pair {
     struct duet_kafka_mock *kafka;
-    struct mockmq *rocketmq;
+    rmq_mock *rocketmq;
     char folder[64];
     char config_path[128];
     char sink[128]; /* "sqlite:FOLDER/sink" */
