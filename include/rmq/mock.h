@@ -38,6 +38,9 @@ typedef struct rmq_mock_config {
     bool no_auto_create; /* sends and pulls of unknown topics get code 17 */
     bool
         mirror_header_type; /* answer in the type of the request, as 4.9 does; else in JSON */
+    bool
+        forgets; /* messages get their offsets and are dropped: pulls find nothing there. For
+                     more load than memory would hold */
 } rmq_mock_config;
 
 /**

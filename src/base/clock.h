@@ -11,6 +11,7 @@
 
 int64_t dt_clock_ms(void);      /* monotonic milliseconds, from an arbitrary start */
 int64_t dt_clock_us(void);      /* monotonic microseconds, same start */
+int64_t dt_clock_ns(void);      /* monotonic nanoseconds, same start */
 int64_t dt_clock_wall_ms(void); /* milliseconds since 1970 UTC */
 
 #endif

@@ -35,7 +35,7 @@
 /* ---------------------------------------------------------------- messages (topic.c) */
 
 struct mock_message {
-    uint8_t *bytes; /* as stored: rmq/stored.h */
+    uint8_t *bytes; /* as stored: rmq/stored.h; NULL: forgotten */
     size_t size;
     int64_t store_ms;
 };
@@ -300,6 +300,7 @@ struct mockmq {
     size_t answer_bytes_max;
     struct mock_delayed *delayed; /* by due_ms */
 
+    bool forgets;
     int64_t delay_ms;
     int64_t sends_at_once;
     struct mock_script scripts[MOCK_SCRIPTED_MAX]; /* by request code; 0: all sends */

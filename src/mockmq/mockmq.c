@@ -35,6 +35,7 @@ static dt_status take_config(struct mockmq *mock, const rmq_mock_config *config)
         return dt_error_set(DT_EINVAL, "a cluster's or broker's name is too long");
     mock->namesrv_port = config->namesrv_port;
     mock->broker_port = config->broker_port;
+    mock->forgets = config->forgets;
     mock->memory_max = config->memory_max == 0 ? GIB : config->memory_max;
     mock->default_queues = config->default_queues <= 0 ? 8 : config->default_queues;
     mock->auto_create = !config->no_auto_create;

@@ -82,7 +82,7 @@ static int64_t collect(const struct mockmq *mock, const struct mock_queue *queue
     for (; at < queue->count && scanned < SCAN_MAX; at++, scanned++) {
         const struct mock_message *message = &queue->messages[at];
 
-        if (!matches(message, expression))
+        if (message->bytes == NULL || !matches(message, expression))
             continue;
         if (found > 0 && (found >= count_max || found >= answer_max ||
                           body->size + message->size > bytes_max))

@@ -116,10 +116,17 @@ bool mock_queue_store(struct mockmq *mock, struct mock_queue *queue,
         return true;
     }
     stored->queue_offset = (int64_t)queue->count;
+    message.store_ms = stored->store_ms;
+    if (mock->forgets) {
+        message.bytes = NULL;
+        message.size = 0;
+        mock->physical_offset += (int64_t)size;
+        mock->memory_used += sizeof(message);
+        return add_message(queue, message);
+    }
     dt_buf_clear(&mock->stored);
     rmq_stored_put(&mock->stored, stored);
     message.size = size;
-    message.store_ms = stored->store_ms;
     message.bytes = mock->stored.failed ? NULL : malloc(size);
     if (message.bytes == NULL)
         return false;
