@@ -19,6 +19,28 @@ DT_API const char *rmq_version(void);
 
 typedef struct rmq_client rmq_client;
 
+/** How much of a broker's certificate has to be right. */
+typedef enum rmq_tls_verify {
+    RMQ_TLS_VERIFY_FULL =
+        0, /**< signed by a trusted authority, in its time, for the host name or
+                                  IP address that is connected to */
+    RMQ_TLS_VERIFY_CHAIN, /**< authority and time: where certificates name no address */
+    RMQ_TLS_VERIFY_NONE   /**< nothing. Whoever sits in between can read and change all. */
+} rmq_tls_verify;
+
+/**
+ * TLS 1.2 or later to name servers and brokers (their `tls.server.mode` permissive or enforcing).
+ * Files are PEM, read once by rmq_client_new(). All zero: the system's authorities, full
+ * verification, no client certificate.
+ */
+typedef struct rmq_tls_config {
+    const char *ca_file;          /* authorities to trust; NULL: the system's */
+    const char *certificate_file; /* the client's own, then those between; NULL: none */
+    const char *key_file;         /* its key; NULL: in certificate_file */
+    const char *key_password;     /* NULL: the key is not encrypted */
+    rmq_tls_verify verify;
+} rmq_tls_config;
+
 /** Settings of a client; zero or NULL means the default given. Start from {0}. */
 typedef struct rmq_client_config {
     const char *namesrv;       /* "host:port;host:port"; required. Copied. */
@@ -37,6 +59,7 @@ typedef struct rmq_client_config {
     const char *access_key;
     const char *secret_key;
     const char *security_token; /* of temporary credentials; NULL: none */
+    const rmq_tls_config *tls;  /* NULL: no TLS. Needed only during the call. */
 } rmq_client_config;
 
 /**
@@ -44,7 +67,9 @@ typedef struct rmq_client_config {
  * wrong is known at the first request.
  *
  * @param config borrowed; copied. @param out the caller's, until rmq_client_free().
- * @returns DT_OK; DT_EINVAL: no or malformed name-server list; DT_ENOMEM; DT_EIO.
+ * @returns DT_OK; DT_EINVAL: no or malformed name-server list, a setting that is none, a file that
+ *          does not hold what it should; DT_EIO: a file cannot be read, no thread or descriptors;
+ *          DT_ENOMEM; DT_EUNSUPPORTED: keys are given, and the crypto library has no HMAC-SHA1.
  */
 DT_API DT_MUST_USE dt_status rmq_client_new(const rmq_client_config *config,
                                             rmq_client **out);

@@ -174,6 +174,7 @@ void dt_loop_stop(struct dt_loop *loop)
     failed = uv_loop_close(&loop->uv);
     assert(failed == 0); /* else something on it was not freed */
     (void)failed;
+    free(loop->raw);
     free(loop);
 }
 

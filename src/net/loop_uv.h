@@ -15,6 +15,8 @@ struct dt_loop {
     uv_loop_t uv;
     uv_async_t wake;
     uv_prepare_t turn;
+    uint8_t
+        *raw; /* where encrypted bytes are read to, for one call; NULL: not needed yet */
     struct dt_link written; /* of connections with bytes to write at the end of the turn */
     /* shared with posters */
     _Atomic(struct dt_op *) mailbox; /* newest first */

@@ -1,5 +1,6 @@
 /*
- * tcp.h - a TCP connection to a peer, as client: never blocks, many small writes in one call.
+ * tcp.h - a TCP connection to a peer, as client: never blocks, many small writes in one call;
+ * with TLS above it where wanted.
  *
  * What is put into the buffer of dt_tcp_out() leaves at the end of the loop's turn, all of it in
  * one write. Counting positions in the stream tells afterwards whether a piece of it can have
@@ -12,25 +13,28 @@
 
 #include "base/buf.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 struct dt_tcp;
 
 struct dt_tcp_events {
-    /* connected; what is in dt_tcp_out() goes out from now on */
+    /* connected, and with TLS the peer is who it should be; what is in dt_tcp_out() goes out from now on */
     void (*opened)(void *context);
     /* Bytes are there. Returns how many of them were used; the rest comes again, with more
      * behind it. May close the connection. */
     size_t (*received)(void *context, struct dt_span bytes);
     /* The connection could not be made, or is lost: no further event, and the pointer is dead
-     * after. Not called for dt_tcp_close(). */
+     * after. Not called for dt_tcp_close(). DT_EUNREACH; DT_EREFUSED: in TLS one of the two does
+     * not trust the other, or does not speak it; DT_ENOMEM. */
     void (*closed)(void *context, dt_status status, const char *reason);
 };
 
 struct dt_tcp_config {
-    const char *address; /* host:port */
-    int64_t connect_timeout_ms;
-    size_t in_max;  /* bytes received and not used: beyond, the connection is closed */
-    size_t out_max; /* bytes put and not written: beyond, the buffer fails */
+    const char *address;        /* host:port */
+    int64_t connect_timeout_ms; /* with the name's look-up and the TLS handshake */
+    size_t in_max;      /* bytes received and not used: beyond, the connection is closed */
+    size_t out_max;     /* bytes put and not written: beyond, the buffer fails */
+    struct dt_tls *tls; /* NULL: none. Borrowed for the connection's life. */
 };
 
 /**
@@ -50,12 +54,12 @@ void dt_tcp_close(struct dt_tcp *tcp);
 struct dt_buf *dt_tcp_out(struct dt_tcp *tcp);
 void dt_tcp_flush(struct dt_tcp *tcp);
 
-/* Position in the stream behind the last byte put, and behind the last that was handed to the
- * system (which may have reached the peer). */
+/* Position in the stream of what was put, behind its last byte and behind the last that was handed
+ * to the system (and may have reached the peer). */
 uint64_t dt_tcp_put_position(const struct dt_tcp *tcp);
 uint64_t dt_tcp_sent_position(const struct dt_tcp *tcp);
 
-/* Bytes received since the start. */
+/* Bytes received since the start, as they came. */
 uint64_t dt_tcp_received(const struct dt_tcp *tcp);
 
 #endif

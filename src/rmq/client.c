@@ -219,10 +219,31 @@ static void close_on_loop(void *context)
     rmq_peers_close(&client->peers);
 }
 
+static dt_status take_tls(const rmq_tls_config *config, struct dt_tls **out)
+{
+    static const enum dt_tls_verify verify[] = {[RMQ_TLS_VERIFY_FULL] = DT_TLS_VERIFY_FULL,
+                                                [RMQ_TLS_VERIFY_CHAIN] =
+                                                    DT_TLS_VERIFY_CHAIN,
+                                                [RMQ_TLS_VERIFY_NONE] = DT_TLS_VERIFY_NONE};
+    struct dt_tls_config settings = {0};
+
+    if (config == NULL)
+        return DT_OK;
+    if ((unsigned)config->verify > RMQ_TLS_VERIFY_NONE)
+        return dt_error_set(DT_EINVAL, "tls.verify is none of RMQ_TLS_VERIFY_...");
+    settings.ca_file = config->ca_file;
+    settings.certificate_file = config->certificate_file;
+    settings.key_file = config->key_file;
+    settings.key_password = config->key_password;
+    settings.verify = verify[config->verify];
+    return dt_tls_new(&settings, out);
+}
+
 /* What belongs to no loop. */
 static void free_client(struct rmq_client *client)
 {
     rmq_signer_free(client->signer);
+    dt_tls_free(client->tls);
     rmq_names_fini(&client->names);
     free(client);
 }
@@ -247,6 +268,8 @@ dt_status rmq_client_new(const rmq_client_config *config, rmq_client **out)
     if (status == DT_OK)
         status = make_signer(config->access_key, config->secret_key, config->security_token,
                              &client->signer);
+    if (status == DT_OK)
+        status = take_tls(config->tls, &client->tls);
     if (status == DT_OK)
         status = dt_loop_start("rmq", &client->loop);
     if (status != DT_OK) {

@@ -7,6 +7,7 @@
 #define RMQ_CLIENT_INSIDE_H
 
 #include "net/loop.h"
+#include "net/tls.h"
 #include "rmq/heartbeat.h"
 #include "rmq/names.h"
 #include "rmq/peer.h"
@@ -23,7 +24,8 @@ struct rmq_client {
     size_t frame_size_max;
     enum rmq_header_type header_type;
     char id[RMQ_CLIENT_ID_SIZE];
-    uint8_t ip[4]; /* of this host, in message ids */
+    uint8_t ip[4];      /* of this host, in message ids */
+    struct dt_tls *tls; /* NULL: none */
     struct dt_loop *loop;
     /* the net loop's */
     struct rmq_peers peers;

@@ -17,6 +17,13 @@ enum {
 
 static const struct dt_tcp_events tcp_events;
 
+/* What an operator must see, but no peer can fill the log with. */
+static void warn(struct rmq_peers *peers, const char *reason)
+{
+    if (dt_log_due(&peers->warned_ms, WARN_MS))
+        dt_log_warning("%s", reason);
+}
+
 /* ---------------------------------------------------------------- ends of calls */
 
 void rmq_call_init(struct rmq_call *call)
@@ -165,6 +172,10 @@ static void on_closed(void *context, dt_status status, const char *reason)
     struct rmq_conn *conn = context;
     struct rmq_peers *peers = conn->peers;
 
+    if (status == DT_EREFUSED) { /* TLS: an operator has to mend it, and it may be mended */
+        warn(peers, reason);
+        status = DT_EUNREACH;
+    }
     dt_log_debug("%s", reason);
     end_conn(conn, status, reason);
     deliver(peers);
@@ -355,7 +366,7 @@ static dt_status connect_peer(struct rmq_peers *peers, struct rmq_peer *peer)
 {
     struct rmq_client *client = peers->client;
     struct dt_tcp_config config = {peer->address, client->connect_timeout_ms,
-                                   client->frame_size_max, OUT_SIZE_MAX};
+                                   client->frame_size_max, OUT_SIZE_MAX, client->tls};
     struct rmq_conn *conn = calloc(1, sizeof(*conn));
     dt_status status;
 
@@ -450,13 +461,6 @@ static void on_request(struct rmq_conn *conn, enum rmq_header_type type,
         return;
     }
     dt_tcp_flush(conn->tcp);
-}
-
-/* What an operator must see, but no peer can fill the log with. */
-static void warn(struct rmq_peers *peers, const char *reason)
-{
-    if (dt_log_due(&peers->warned_ms, WARN_MS))
-        dt_log_warning("%s", reason);
 }
 
 static void warn_denied(struct rmq_conn *conn, const struct rmq_command *command)

@@ -289,7 +289,7 @@ static void start_talk(void *context)
 {
     struct talk *talk = context;
     struct dt_tcp_config config = {talk->address, talk->connect_timeout_ms, talk->in_max,
-                                   64 << 20};
+                                   64 << 20, NULL};
     struct dt_buf *out;
 
     talk->open_status = dt_tcp_open(talk->loop, &config, &events, talk, &talk->tcp);
