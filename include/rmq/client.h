@@ -17,6 +17,12 @@ extern "C" {
 /** The library's version, such as "0.1.0". The text is static. */
 DT_API const char *rmq_version(void);
 
+/**
+ * After a fork() the child has none of the client's threads. There every function of a client
+ * made before it, of its producers and consumers, gives DT_ESTATE at once or does nothing, the
+ * ..._free() functions too: the child may exit, execute another program, or make a client of its
+ * own. The parent's goes on undisturbed.
+ */
 typedef struct rmq_client rmq_client;
 
 /** How much of a broker's certificate has to be right. */

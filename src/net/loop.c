@@ -8,6 +8,27 @@
 #include "base/status.h"
 #include "net/loop_uv.h"
 
+/* ---------------------------------------------------------------- fork */
+
+/* Cheaper to compare on every call than the process id, which is a system call. */
+static atomic_uint forks;
+static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
+
+static void on_fork(void)
+{
+    atomic_fetch_add(&forks, 1);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, on_fork);
+}
+
+bool dt_loop_is_forked(const struct dt_loop *loop)
+{
+    return atomic_load_explicit(&forks, memory_order_relaxed) != loop->forks;
+}
+
 /* ---------------------------------------------------------------- mailbox */
 
 void dt_loop_post(struct dt_loop *loop, struct dt_op *op)
@@ -120,6 +141,8 @@ dt_status dt_loop_start(const char *name, struct dt_loop **out)
     *out = NULL;
     if (loop == NULL)
         return dt_error_set(DT_ENOMEM, "no memory for an event loop");
+    pthread_once(&forks_watched, watch_forks);
+    loop->forks = atomic_load(&forks);
     dt_list_init(&loop->written);
     failed = uv_loop_init(&loop->uv);
     if (failed != 0) {
@@ -166,7 +189,7 @@ void dt_loop_stop(struct dt_loop *loop)
     struct stop_op stop = {{close_own_handles, NULL}, loop};
     int failed;
 
-    if (loop == NULL)
+    if (loop == NULL || dt_loop_is_forked(loop))
         return;
     assert(!dt_loop_is_here(loop));
     dt_loop_post(loop, &stop.op);

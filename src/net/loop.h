@@ -31,12 +31,16 @@ struct dt_op {
 DT_MUST_USE dt_status dt_loop_start(const char *name, struct dt_loop **out);
 
 /* Runs what was posted, ends the thread and frees. Connections and timers must have been freed
- * on the loop. NULL: no-op. Thread: any but the loop's. */
+ * on the loop. NULL: no-op, and so it is after a fork (the memory stays). Thread: any but the loop's. */
 void dt_loop_stop(struct dt_loop *loop);
 
 /* Thread: any. */
 void dt_loop_post(struct dt_loop *loop, struct dt_op *op);
 bool dt_loop_is_here(const struct dt_loop *loop); /* the caller is the loop's thread */
+
+/* True in a process that fork() made of the one where the loop was started: the thread is not
+ * there, and locks of its users may be held for ever by threads that are not there either. */
+bool dt_loop_is_forked(const struct dt_loop *loop);
 
 /* ---------------------------------------------------------------- timers */
 

@@ -22,6 +22,7 @@ struct dt_loop {
     _Atomic(struct dt_op *) mailbox; /* newest first */
     atomic_bool asleep;              /* who posts must wake */
     pthread_t thread;
+    unsigned forks; /* how many lay between the first process and the one of the thread */
 };
 
 /* A connection that has bytes to write waits in loop->written with such a link. */

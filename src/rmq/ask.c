@@ -84,8 +84,10 @@ static void start(struct dt_op *op)
 /* Asks ask->address and waits. Ends by the deadline, because the call does. */
 static dt_status ask_once(struct rmq_ask *ask)
 {
-    if (dt_loop_is_here(ask->client->loop))
-        return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
+    dt_status status = rmq_client_check(ask->client, true);
+
+    if (status != DT_OK)
+        return status;
     ask->op.run = start;
     ask->response_code = -1;
     ask->is_denied = false;
@@ -183,10 +185,11 @@ static dt_status ask_route_once(struct rmq_client *client, const char *topic, bo
                                 int64_t deadline_ms, rmq_use_route_fn use, void *context)
 {
     struct ask_route ask;
+    dt_status status = rmq_client_check(client, true);
     bool is_done;
 
-    if (dt_loop_is_here(client->loop))
-        return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
+    if (status != DT_OK)
+        return status;
     memset(&ask, 0, sizeof(ask));
     ask.op.run = start_route;
     ask.client = client;

@@ -68,13 +68,24 @@ static void run_and_tell(struct dt_op *op)
     dt_event_set(&run->done);
 }
 
+dt_status rmq_client_check(const struct rmq_client *client, bool waits)
+{
+    if (dt_loop_is_forked(client->loop))
+        return dt_error_set(DT_ESTATE,
+                            "a client cannot be used after a fork: make a new one");
+    if (waits && dt_loop_is_here(client->loop))
+        return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
+    return DT_OK;
+}
+
 dt_status rmq_client_run(struct rmq_client *client, void (*fn)(void *context),
                          void *context)
 {
     struct run_op run;
+    dt_status status = rmq_client_check(client, true);
 
-    if (dt_loop_is_here(client->loop))
-        return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
+    if (status != DT_OK)
+        return status;
     run.op.run = run_and_tell;
     run.fn = fn;
     run.context = context;

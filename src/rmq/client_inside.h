@@ -40,6 +40,10 @@ struct rmq_client {
  * backoff_ms_max, of which a random half. Thread: net loop. */
 int64_t rmq_client_backoff_ms(struct rmq_client *client, unsigned failures);
 
+/* DT_OK; DT_ESTATE in a process that was forked off, or, for what waits, on the net loop. The
+ * first thing that a public function asks: before it takes a lock. Thread: any. */
+DT_MUST_USE dt_status rmq_client_check(const struct rmq_client *client, bool waits);
+
 /* Runs fn(context) on the net loop and waits until it has. DT_ESTATE on the loop itself. */
 DT_MUST_USE dt_status rmq_client_run(struct rmq_client *client, void (*fn)(void *context),
                                      void *context);

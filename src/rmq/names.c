@@ -82,21 +82,45 @@ static void ask_current(struct rmq_names_call *names_call)
     rmq_call_start(names_call->client, names->addresses[names->current], &names_call->call);
 }
 
+static bool is_good(struct rmq_names_call *names_call, const struct rmq_answer *answer)
+{
+    if (answer->status != DT_OK || answer->command->code != RMQ_SUCCESS)
+        return false;
+    return names_call->is_good == NULL || names_call->is_good(names_call, answer);
+}
+
+/* All were asked. The one that gave a refusal said more than one that gave nothing. */
+static void end(struct rmq_names_call *names_call, const struct rmq_answer *answer)
+{
+    struct rmq_command command = {0};
+    struct rmq_answer refusal = {DT_OK, "", &command, {NULL, 0}};
+
+    command.code = names_call->refusal;
+    if (answer->status != DT_OK && answer->status != DT_ECLOSED && names_call->refusal != 0)
+        answer = &refusal;
+    names_call->done(names_call, answer);
+}
+
 static void on_answer(struct rmq_call *call, const struct rmq_answer *answer)
 {
     struct rmq_names_call *names_call = DT_CONTAINER(call, struct rmq_names_call, call);
     struct rmq_names *names = &names_call->client->names;
 
-    if (answer->status == DT_OK || answer->status == DT_ECLOSED || names_call->left == 0) {
-        if (answer->status != DT_OK && names->current == names_call->asked)
-            names->current = (names->current + 1) % names->count;
+    if (answer->status == DT_ECLOSED || is_good(names_call, answer)) {
         names_call->done(names_call, answer);
         return;
     }
+    if (answer->status == DT_OK && answer->command->code != RMQ_SUCCESS)
+        names_call->refusal = answer->command->code;
     /* unless another call has moved on already */
     if (names->current == names_call->asked)
         names->current = (names->current + 1) % names->count;
-    dt_log_debug("name server: %s; asking %s", answer->reason,
+    if (names_call->left == 0) {
+        end(names_call, answer);
+        return;
+    }
+    dt_log_debug("name server %s: %s; asking %s", names->addresses[names_call->asked],
+                 answer->status == DT_OK ? "an answer of no use" : answer->reason,
                  names->addresses[names->current]);
     ask_current(names_call);
 }
@@ -105,6 +129,7 @@ void rmq_names_ask(struct rmq_client *client, struct rmq_names_call *names_call)
 {
     names_call->client = client;
     names_call->left = client->names.count;
+    names_call->refusal = 0;
     names_call->call.done = on_answer;
     names_call->call.timeout_ms = client->request_timeout_ms;
     names_call->call.repeatable = true;

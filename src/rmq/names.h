@@ -1,5 +1,9 @@
 /*
- * names.h - the name servers: any of them can answer, so the next is asked when one does not.
+ * names.h - the name servers: any of them can answer, so the next is asked when one does not, or
+ * says what is of no use.
+ *
+ * They know of each other nothing: one that has just started knows no topic yet. So a "no" counts
+ * when none of the others knows better.
  *
  * Thread: net loop, except where said.
  */
@@ -19,13 +23,17 @@ DT_MUST_USE dt_status rmq_names_init(struct rmq_names *names, const char *list);
 void rmq_names_fini(struct rmq_names *names);
 
 /* A request to the name servers: each is asked at most once. The owner sets encode(), done() and
- * deadline_ms of `call`, zeroed and rmq_call_init()ed before; done() gets the last one's answer. */
+ * deadline_ms of `call`, zeroed and rmq_call_init()ed before; done() gets the first good answer,
+ * else a refusal, else the last one's. */
 struct rmq_names_call {
     struct rmq_call call; /* start it with rmq_names_ask(), cancel it as a call */
     void (*done)(struct rmq_names_call *names_call, const struct rmq_answer *answer);
+    /* Whether an answer with code 0 is of use; NULL: it is. */
+    bool (*is_good)(struct rmq_names_call *names_call, const struct rmq_answer *answer);
     struct rmq_client *client;
-    size_t asked; /* which */
-    size_t left;  /* how many more may be asked */
+    int32_t refusal; /* the last code other than 0 that was answered, 0: none */
+    size_t asked;    /* which */
+    size_t left;     /* how many more may be asked */
 };
 
 void rmq_names_ask(struct rmq_client *client, struct rmq_names_call *names_call);

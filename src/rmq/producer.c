@@ -98,6 +98,9 @@ dt_status rmq_send_async(rmq_producer *producer, const rmq_queue *queue,
         return dt_error_set(DT_EINVAL, "no producer, queue, message or topic");
     if (timeout_ms <= 0)
         return dt_error_set(DT_EINVAL, "no time to send");
+    status = rmq_client_check(producer->client, false);
+    if (status != DT_OK)
+        return status;
     status = lane_of(producer, message->topic, queue, &lane);
     if (status != DT_OK)
         return status;
@@ -148,8 +151,9 @@ dt_status rmq_send(rmq_producer *producer, const rmq_queue *queue,
 
     if (producer == NULL)
         return dt_error_set(DT_EINVAL, "no producer");
-    if (dt_loop_is_here(producer->client->loop))
-        return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
+    status = rmq_client_check(producer->client, true);
+    if (status != DT_OK)
+        return status;
     sync.receipt = receipt;
     dt_event_init(&sync.done);
     status = rmq_send_async(producer, queue, message, timeout_ms, on_sent, &sync);

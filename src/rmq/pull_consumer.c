@@ -124,8 +124,9 @@ dt_status rmq_pull_consumer_poll(rmq_pull_consumer *consumer, int64_t timeout_ms
     if (consumer == NULL || out == NULL)
         return dt_error_set(DT_EINVAL, "no consumer, or no place for the batch");
     *out = NULL;
-    if (!is_over && dt_loop_is_here(consumer->client->loop))
-        return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
+    status = rmq_client_check(consumer->client, !is_over);
+    if (status != DT_OK)
+        return status;
     pthread_mutex_lock(&consumer->mutex);
     while ((chunk = take_chunk(consumer, &pull)) == NULL) {
         consumer->wants_ready = true;
@@ -199,6 +200,9 @@ dt_status rmq_pull_consumer_assign(rmq_pull_consumer *consumer, const rmq_queue 
     if (queue->broker_name[0] == 0 || queue->queue_id < 0 ||
         memchr(queue->broker_name, 0, sizeof(queue->broker_name)) == NULL)
         return dt_error_set(DT_EINVAL, "not a queue as rmq_topic_read_queues() gives them");
+    status = rmq_client_check(consumer->client, false);
+    if (status != DT_OK)
+        return status;
     pthread_mutex_lock(&consumer->mutex);
     pull = find_pull(consumer, queue);
     if (pull == NULL) {
@@ -221,7 +225,8 @@ void rmq_pull_consumer_unassign(rmq_pull_consumer *consumer, const rmq_queue *qu
     struct rmq_pull *pull, *other;
     bool post = false, is_idle = true;
 
-    if (consumer == NULL || queue == NULL)
+    if (consumer == NULL || queue == NULL ||
+        rmq_client_check(consumer->client, false) != DT_OK)
         return;
     pthread_mutex_lock(&consumer->mutex);
     pull = find_pull(consumer, queue);
@@ -241,7 +246,8 @@ static void set_paused(rmq_pull_consumer *consumer, const rmq_queue *queue, bool
     struct rmq_pull *pull;
     bool post = false;
 
-    if (consumer == NULL || queue == NULL)
+    if (consumer == NULL || queue == NULL ||
+        rmq_client_check(consumer->client, false) != DT_OK)
         return;
     pthread_mutex_lock(&consumer->mutex);
     pull = find_pull(consumer, queue);
@@ -428,7 +434,7 @@ void rmq_pull_consumer_free(rmq_pull_consumer *consumer)
 {
     struct rmq_pull *pull, *next;
 
-    if (consumer == NULL || dt_loop_is_here(consumer->client->loop))
+    if (consumer == NULL || rmq_client_check(consumer->client, true) != DT_OK)
         return;
     pthread_mutex_lock(&consumer->mutex);
     consumer->is_closed = true;

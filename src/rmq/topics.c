@@ -28,12 +28,21 @@ static void encode_fetch(struct rmq_call *call, struct dt_buf *out,
     rmq_encode_end(&encoder, 0);
 }
 
+/* A server whose route cannot be read is passed over. */
+static bool is_good(struct rmq_names_call *names_call, const struct rmq_answer *answer)
+{
+    struct rmq_topic *topic = DT_CONTAINER(names_call, struct rmq_topic, fetch);
+
+    return rmq_route_parse(answer->body, &topic->news) == DT_OK;
+}
+
 static dt_status take_answer(struct rmq_topic *topic, const struct rmq_answer *answer)
 {
     const struct rmq_command *command = answer->command;
-    struct rmq_route *route;
-    dt_status status;
+    struct rmq_route *route = topic->news;
+    dt_status status = DT_OK;
 
+    topic->news = NULL;
     if (answer->status == DT_ECLOSED)
         return dt_error_set(DT_ECLOSED, "%s", answer->reason);
     if (answer->status != DT_OK)
@@ -44,7 +53,8 @@ static dt_status take_answer(struct rmq_topic *topic, const struct rmq_answer *a
     if (command->code != RMQ_SUCCESS)
         return dt_error_set(DT_EUNREACH, "the name server answers %d: %.*s", command->code,
                             (int)command->remark.size, (const char *)command->remark.data);
-    status = rmq_route_parse(answer->body, &route);
+    if (route == NULL) /* why is still to be said */
+        status = rmq_route_parse(answer->body, &route);
     if (status != DT_OK)
         return dt_error_wrap(status, "reading the route of topic '%s'", topic->name);
     if (topic->route != NULL && !rmq_route_equal(topic->route, route))
@@ -88,6 +98,7 @@ static void fetch(struct rmq_topic *topic)
     topic->is_fetching = true;
     topic->fetch.call.encode = encode_fetch;
     topic->fetch.done = on_fetched;
+    topic->fetch.is_good = is_good;
     rmq_names_ask(topic->client, &topic->fetch);
 }
 
