@@ -19,7 +19,7 @@ static bool is_system_topic(const struct mockmq *mock, struct dt_span name)
             return true;
     return (name.size >= 8 && memcmp(name.data, "rmq_sys_", 8) == 0) ||
            dt_span_equal_str(name, mock->cluster) ||
-           dt_span_equal_str(name, mock->broker_name);
+           dt_span_equal_str(name, mock->at->shard->name);
 }
 
 void mock_handle_topic_create(struct mockmq *mock, const struct mock_call *call,
@@ -96,13 +96,15 @@ void mock_handle_topic_stats(struct mockmq *mock, const struct mock_call *call,
     for (int32_t i = 0; i < topic->write_queues; i++) {
         const struct mock_queue *queue = topic->queues[i];
         long long last_ms =
-            queue->count == 0 ? 0 : (long long)queue->messages[queue->count - 1].store_ms;
+            queue->count == queue->base
+                ? 0
+                : (long long)mock_queue_at(queue, queue->count - 1)->store_ms;
 
         dt_buf_printf(out,
                       "%s{\"brokerName\":\"%s\",\"queueId\":%d,\"topic\":\"%s\"}:"
-                      "{\"lastUpdateTimestamp\":%lld,\"maxOffset\":%zu,\"minOffset\":0}",
-                      i == 0 ? "" : ",", mock->broker_name, (int)i, topic->name, last_ms,
-                      queue->count);
+                      "{\"lastUpdateTimestamp\":%lld,\"maxOffset\":%zu,\"minOffset\":%zu}",
+                      i == 0 ? "" : ",", mock->at->shard->name, (int)i, topic->name,
+                      last_ms, queue->count, queue->base);
     }
     dt_buf_put_str(out, "},\"topicPutTps\":0.0}");
 }

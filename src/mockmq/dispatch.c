@@ -79,15 +79,10 @@ bool mock_call_i32(const struct mock_call *call, struct mock_reply *reply, const
     return false;
 }
 
-static void handle(struct mockmq *mock, const struct mock_call *call,
-                   struct mock_reply *reply)
+/* Hands the request to whom it concerns. */
+static void carry_out(struct mockmq *mock, const struct mock_call *call,
+                      struct mock_reply *reply)
 {
-    int32_t response_code;
-
-    if (mock_script_error(mock, call->command->code, &response_code)) {
-        mock_reply_fail(reply, response_code, "answered so because it was asked for");
-        return;
-    }
     for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
         if (handlers[i].code == call->command->code &&
             handlers[i].namesrv == call->conn->is_namesrv) {
@@ -99,30 +94,79 @@ static void handle(struct mockmq *mock, const struct mock_call *call,
                     (int)call->command->code);
 }
 
+/* What a rule makes of the request, or of its answer. */
+static void handle(struct mockmq *mock, const struct mock_fault *fault,
+                   const struct mock_call *call, struct mock_reply *reply)
+{
+    int32_t response_code;
+
+    if (mock_script_error(mock, call->command->code, &response_code)) {
+        mock_reply_fail(reply, response_code, "answered so because it was asked for");
+        return;
+    }
+    if (fault != NULL && fault->is.action == RMQ_MOCK_ANSWER) {
+        mock_reply_fail(reply, fault->is.response_code, "%s", fault->remark);
+        return;
+    }
+    carry_out(mock, call, reply);
+    if (fault != NULL && fault->is.action == RMQ_MOCK_ANSWER_DONE && !reply->held)
+        mock_reply_fail(reply, fault->is.response_code, "%s", fault->remark);
+}
+
+static struct mock_address address_of(const struct mock_conn *conn,
+                                      const struct mock_fault *fault, int32_t opaque,
+                                      enum rmq_header_type type)
+{
+    struct mock_address from = {conn->id, opaque, type, 0, false, 0};
+
+    if (fault != NULL && fault->is.action == RMQ_MOCK_DELAY)
+        from.delay_ms = fault->is.delay_ms;
+    if (fault != NULL && fault->is.action == RMQ_MOCK_CUT_ANSWER) {
+        from.is_cut = true;
+        from.cut_at = fault->is.bytes;
+    }
+    return from;
+}
+
+/* Counts the request as under way at its queue, which it may still have to make. */
+static void begin_send(struct mockmq *mock, struct mock_call *call)
+{
+    if (mock_is_send(call->command->code))
+        call->sending = mock_send_queue(mock, call->command);
+    if (call->sending != NULL && ++call->sending->sending > mock->sends_at_once)
+        mock->sends_at_once = call->sending->sending;
+}
+
 bool mock_dispatch(struct mockmq *mock, struct mock_conn *conn,
                    const struct rmq_frame *frame)
 {
-    struct mock_call call = {conn, &mock->command, frame->type, frame->body, NULL};
-    struct mock_address from;
-    bool oneway, lost;
+    struct mock_call call = {conn, &mock->command, frame->type, frame->body, {0}, NULL};
+    struct mock_fault taken, *fault = NULL;
+    bool oneway, lost, silent;
 
     if (rmq_command_decode(frame->header, frame->type, &mock->scratch, &mock->command) !=
         DT_OK)
         return false;
     if (rmq_command_is_response(&mock->command))
         return true; /* nothing was asked that has an answer */
-    from = (struct mock_address){conn->id, mock->command.opaque, frame->type};
-    oneway = rmq_command_is_oneway(&mock->command);
     mock_count_request(mock, mock->command.code);
-    if (mock_is_send(mock->command.code))
-        call.sending = mock_send_queue(mock, &mock->command);
-    if (call.sending != NULL && ++call.sending->sending > mock->sends_at_once)
-        mock->sends_at_once = call.sending->sending;
+    if (mock->request_cuts > 0 &&
+        mock_fault_take(mock, conn->node, mock->command.code, true, &taken))
+        return false; /* it came in the same piece as the one before */
+    if (mock->fault_count > 0 &&
+        mock_fault_take(mock, conn->node, mock->command.code, false, &taken))
+        fault = &taken;
+    if (conn->node->shard != NULL)
+        mock->at = conn->node;
+    call.from = address_of(conn, fault, mock->command.opaque, frame->type);
+    oneway = rmq_command_is_oneway(&mock->command);
+    begin_send(mock, &call);
     mock_reply_begin(&mock->reply);
-    handle(mock, &call, &mock->reply);
+    handle(mock, fault, &call, &mock->reply);
     lost = mock_script_loses_answer(mock, mock->command.code);
-    if (!lost && !oneway && !mock->reply.held) {
-        mock_answer(mock, from, &mock->reply, call.sending);
+    silent = fault != NULL && fault->is.action == RMQ_MOCK_SILENT;
+    if (!lost && !silent && !oneway && !mock->reply.held) {
+        mock_answer(mock, call.from, &mock->reply, call.sending);
         return true;
     }
     if (call.sending != NULL)

@@ -5,6 +5,7 @@
  * it waits for events; functions of rmq/mock.h take it and do their work themselves. So each
  * function below says nothing of threads: Lock: mock->lock held.
  *
+ *     node.c     name servers, brokers, slaves       fault.c    faults by rule
  *     serve.c    the thread, listening, timers       topic.c    topics, queues, messages
  *     conn.c     connections and their bytes         send.c     10 310 320
  *     reply.c    answers, at once or delayed         pull.c     11 361, held pulls
@@ -31,11 +32,50 @@
 #define MOCK_TABLE_MAX    100000 /* members, subscriptions, committed offsets, held pulls */
 #define MOCK_SCRIPTED_MAX 512    /* request codes that scripts and counters know */
 #define MOCK_REPLY_FIELDS 12
+#define MOCK_NODES_MAX    48
+#define MOCK_SLAVES_MAX   8 /* of one broker name */
+#define MOCK_FAULTS_MAX   256
+
+/* ---------------------------------------------------------------- nodes (node.c) */
+
+/* What the master and the slaves of one broker name share. */
+struct mock_shard {
+    struct mock_shard *next;
+    char name[RMQ_NAME_SIZE];
+    struct mock_topic *topics;
+    int slots; /* given to slaves */
+};
+
+/* A name server or a broker: what listens on a port. */
+struct mock_node {
+    int number; /* among its kind, from 1 */
+    bool is_namesrv;
+    uint16_t port;
+    int fd; /* -1 while it is down */
+    char address[80];
+    struct rmq_host host;
+    /* brokers only */
+    struct mock_shard *shard;
+    int64_t id;        /* 0: the master */
+    int slot;          /* of a slave, in mock_queue.frozen */
+    bool is_unlisted;  /* name servers do not know it */
+    bool is_frozen;    /* a slave that gets nothing new */
+    int64_t lag;       /* a slave lacks the newest messages of each queue */
+    int64_t suggested; /* where its answers tell consumers to pull next */
+};
+
+/* The number-th of its kind, or NULL. */
+struct mock_node *mock_namesrv_of(struct mockmq *mock, int number);
+struct mock_node *mock_broker_of(struct mockmq *mock, int number);
+/* Makes it and lets it listen; a broker joins the others of its name; NULL: a name server. */
+DT_MUST_USE dt_status mock_node_add(struct mockmq *mock, const char *broker_name,
+                                    int64_t id, uint16_t port, struct mock_node **out);
+void mock_nodes_free(struct mockmq *mock);
 
 /* ---------------------------------------------------------------- messages (topic.c) */
 
 struct mock_message {
-    uint8_t *bytes; /* as stored: rmq/stored.h; NULL: forgotten */
+    uint8_t *bytes; /* as stored: rmq/stored.h */
     size_t size;
     int64_t store_ms;
 };
@@ -43,9 +83,12 @@ struct mock_message {
 struct mock_queue {
     struct mock_topic *topic;
     int32_t id;
-    struct mock_message *messages; /* messages[offset]: nothing expires */
-    size_t count, capacity;
-    int64_t sending; /* send requests that are not yet answered */
+    struct mock_message *messages;
+    size_t count; /* the next offset */
+    size_t base;  /* the first that is stored: messages[offset - base] */
+    size_t capacity;
+    size_t frozen[MOCK_SLAVES_MAX]; /* end of the queue at slaves that get nothing new */
+    int64_t sending;                /* send requests that are not yet answered */
 };
 
 struct mock_topic {
@@ -56,44 +99,72 @@ struct mock_topic {
     size_t queue_count;
 };
 
+/* Of the broker that is at work (mock->at); likewise all that follows. */
 struct mock_topic *mock_topic_find(struct mockmq *mock, struct dt_span name);
+struct mock_topic *mock_shard_topic(const struct mock_shard *shard, struct dt_span name);
 bool mock_topic_is_legal(struct dt_span name);
 /* Makes the topic or changes it; NULL: no memory, or too many. */
 struct mock_topic *mock_topic_put(struct mockmq *mock, struct dt_span name,
                                   int32_t read_queues, int32_t write_queues, int32_t perm);
 /* The queue, or NULL if there is none with that number. */
 struct mock_queue *mock_queue_of(const struct mock_topic *topic, int64_t id);
+/* Where the queue ends for those who ask the broker that is at work. */
+size_t mock_queue_end(const struct mockmq *mock, const struct mock_queue *queue);
+/* The message with that offset, base <= offset < count. */
+const struct mock_message *mock_queue_at(const struct mock_queue *queue, size_t offset);
+/* Drops what is before `offset`. */
+void mock_queue_expire(struct mockmq *mock, struct mock_queue *queue, size_t offset);
 /* Stores one message, or seems to, if it is to be withheld. `offset` is what its sender is told;
  * the offsets in `stored` are set. False: full. */
 bool mock_queue_store(struct mockmq *mock, struct mock_queue *queue,
                       struct rmq_stored *stored, int64_t offset, int64_t *physical_offset);
-/* Drops the last messages of each queue. */
-void mock_topics_lose(struct mockmq *mock, int64_t count);
-void mock_topics_free(struct mockmq *mock);
+/* Drops the last messages of a queue, of each queue. */
+void mock_queue_lose(struct mockmq *mock, struct mock_queue *queue, size_t count);
+void mock_topics_lose(struct mockmq *mock, const struct mock_shard *shard, int64_t count);
+/* True if there was one. Its held pulls are answered. */
+bool mock_topic_remove(struct mockmq *mock, struct mock_shard *shard, struct dt_span name);
+/* Nothing that waits knows the topic's queues any more: pull.c's and reply.c's parts of it. */
+void mock_topic_forget_users(struct mockmq *mock, const struct mock_topic *topic);
+void mock_delayed_forget(struct mockmq *mock, const struct mock_topic *topic);
+void mock_topics_free(struct mockmq *mock, struct mock_shard *shard);
 
 /* ---------------------------------------------------------------- connections (conn.c) */
 
 struct mock_conn {
     uint64_t id; /* never used twice */
     int fd;
-    bool is_namesrv;     /* came in at the name server's port */
+    struct mock_node *node; /* at whose port it came in */
+    bool is_namesrv;
     bool closing;        /* closed at the end of this turn */
     bool writes_waiting; /* EPOLLOUT is on */
     bool reads_paused;   /* EPOLLIN is off: the peer does not take its answers */
     bool frames_wait;    /* in `in`, for the same reason */
+    bool is_cut;         /* what comes in is dropped; closed after cut_left bytes more */
+    size_t cut_left;
     struct rmq_host peer;
     struct dt_buf in, out;
 };
 
+/* NULL, too, for one that is to be closed: nothing is written to it any more. */
 struct mock_conn *mock_conn_find(struct mockmq *mock, uint64_t id);
-void mock_conn_accept(struct mockmq *mock, int listener, bool is_namesrv);
+void mock_conn_accept(struct mockmq *mock, struct mock_node *node);
 void mock_conn_event(struct mockmq *mock, struct mock_conn *conn, uint32_t events);
 /* Writes what is to be written, closes what is to be closed. Once per turn. */
 void mock_conns_settle(struct mockmq *mock);
-/* Closes all, those included that wait to be accepted. */
-void mock_conns_close(struct mockmq *mock);
+/* Closes all of a node (NULL: of all), those included that wait to be accepted. */
+void mock_conns_close(struct mockmq *mock, struct mock_node *node);
 
 /* ---------------------------------------------------------------- requests and answers */
+
+/* To whom an answer goes, and what happens to it on its way. */
+struct mock_address {
+    uint64_t conn_id;
+    int32_t opaque;
+    enum rmq_header_type type;
+    int64_t delay_ms;
+    bool is_cut; /* after cut_at bytes of it the connection is closed */
+    size_t cut_at;
+};
 
 /* A request while it is being handled. */
 struct mock_call {
@@ -101,6 +172,7 @@ struct mock_call {
     const struct rmq_command *command;
     enum rmq_header_type type;
     struct dt_span body;
+    struct mock_address from;
     struct mock_queue *sending; /* the queue that a send goes to, if it exists */
 };
 
@@ -124,13 +196,6 @@ void mock_reply_fail(struct mock_reply *reply, int32_t code, const char *format,
 void mock_reply_str(struct mock_reply *reply, const char *name, const char *value);
 void mock_reply_int(struct mock_reply *reply, const char *name, int64_t value);
 void mock_reply_span(struct mock_reply *reply, const char *name, struct dt_span value);
-
-/* To whom an answer goes. */
-struct mock_address {
-    uint64_t conn_id;
-    int32_t opaque;
-    enum rmq_header_type type;
-};
 
 /* Sends the answer, or keeps it as long as the delay says. `sending` may be NULL. */
 void mock_answer(struct mockmq *mock, struct mock_address to,
@@ -188,6 +253,7 @@ struct mock_group {
 };
 
 struct mock_committed {
+    const struct mock_shard *shard;
     char group[MOCK_NAME_SIZE];
     char topic[MOCK_NAME_SIZE];
     int32_t queue_id;
@@ -198,6 +264,7 @@ struct mock_committed {
 struct mock_pull {
     struct mock_pull *next;
     struct mock_address from;
+    struct mock_node *node; /* that was asked */
     struct mock_queue *queue;
     int64_t offset;
     int32_t count_max;
@@ -208,6 +275,8 @@ struct mock_pull {
 struct mock_delayed {
     struct mock_delayed *next;
     int64_t due_ms;
+    bool is_cut;
+    size_t cut_at;
     uint64_t conn_id;
     struct dt_buf bytes;
     struct mock_queue *sending;
@@ -243,6 +312,16 @@ struct mock_script {
     int64_t lost_answers; /* so many more are not answered */
 };
 
+struct mock_fault {
+    rmq_mock_fault is;
+    char remark[256];
+};
+
+/* Takes one of what is outstanding for a request with that code to the node at work; false:
+ * nothing is. Only those that cut requests, or only the others. */
+bool mock_fault_take(struct mockmq *mock, const struct mock_node *node,
+                     int32_t request_code, bool cuts_request, struct mock_fault *out);
+
 struct mock_withhold {
     char topic[MOCK_NAME_SIZE];
     int64_t count;
@@ -265,22 +344,23 @@ struct mockmq {
     bool thread_runs, stopping;
 
     char host[64], cluster[RMQ_NAME_SIZE], broker_name[RMQ_NAME_SIZE];
-    char namesrv_address[80], broker_address[80];
-    struct rmq_host store_host;
     struct in_addr ip;
-    uint16_t namesrv_port, broker_port;
+    char namesrvs[MOCK_NODES_MAX * 24];
     size_t memory_max, memory_used;
     int32_t default_queues;
     bool auto_create, mirror_header_type;
 
-    int epoll_fd, wake_fd, namesrv_fd, broker_fd; /* listeners: -1 while down */
-    bool accepting; /* false: no handles were left; tried again a little later */
+    int epoll_fd, wake_fd;
+    struct mock_node *nodes[MOCK_NODES_MAX];
+    size_t node_count;
+    struct mock_shard *shards;
+    struct mock_node *at; /* the broker at work; the first one while none is */
+    bool accepting;       /* false: no handles were left; tried again a little later */
     struct mock_conn **conns;
     size_t conn_slots;
     int64_t conn_count;
     uint32_t conn_generation;
 
-    struct mock_topic *topics;
     int64_t topic_count;
     int64_t physical_offset;
     struct rmq_uniq_key uniq_key;
@@ -300,8 +380,15 @@ struct mockmq {
     size_t answer_bytes_max;
     struct mock_delayed *delayed; /* by due_ms */
 
+    bool is_virtual; /* time goes on only when it is told to */
+    int64_t now_ms, wall_ms;
+
     bool forgets;
     int64_t delay_ms;
+    size_t piece_max; /* bytes of one read or write; 0: all there is */
+    struct mock_fault faults[MOCK_FAULTS_MAX];
+    size_t fault_count;
+    size_t request_cuts; /* faults that cut requests */
     int64_t sends_at_once;
     struct mock_script scripts[MOCK_SCRIPTED_MAX]; /* by request code; 0: all sends */
     struct mock_withhold *withholds;
@@ -316,14 +403,21 @@ struct mockmq {
 };
 
 /* serve.c. Listening: DT_EIO. */
-dt_status mock_listen(struct mockmq *mock);
-void mock_listen_end(struct mockmq *mock);
+dt_status mock_listen(struct mockmq *mock, struct mock_node *node);
+void mock_listen_end(struct mock_node *node);
 void mock_accept_again(struct mockmq *mock,
                        bool again); /* false: after no handles were left */
 void mock_watch(struct mockmq *mock, int fd, uint64_t id, uint32_t events, bool is_new);
 void *mock_serve(void *mock);
 
+/* What time it is for the mock: of intervals, and of the wall. */
+int64_t mock_now_ms(const struct mockmq *mock);
+int64_t mock_wall_ms(const struct mockmq *mock);
+/* Does what is due; when the next is. */
+void mock_run_due(struct mockmq *mock);
+int64_t mock_due_ms(const struct mockmq *mock);
+
 /* Ids that epoll gives back; connections count from MOCK_ID_CONNS. */
-enum { MOCK_ID_WAKE, MOCK_ID_NAMESRV, MOCK_ID_BROKER, MOCK_ID_CONNS };
+enum { MOCK_ID_WAKE, MOCK_ID_NODES, MOCK_ID_CONNS = MOCK_ID_NODES + MOCK_NODES_MAX };
 
 #endif

@@ -33,13 +33,14 @@ static dt_status take_config(struct mockmq *mock, const rmq_mock_config *config)
         !copy_name(mock->broker_name, sizeof(mock->broker_name), config->broker_name,
                    "broker-a"))
         return dt_error_set(DT_EINVAL, "a cluster's or broker's name is too long");
-    mock->namesrv_port = config->namesrv_port;
-    mock->broker_port = config->broker_port;
     mock->forgets = config->forgets;
     mock->memory_max = config->memory_max == 0 ? GIB : config->memory_max;
     mock->default_queues = config->default_queues <= 0 ? 8 : config->default_queues;
     mock->auto_create = !config->no_auto_create;
     mock->mirror_header_type = config->mirror_header_type;
+    mock->is_virtual = config->virtual_time;
+    mock->now_ms = dt_clock_ms();
+    mock->wall_ms = dt_clock_wall_ms();
     return DT_OK;
 }
 
@@ -64,8 +65,9 @@ static void init_ids(struct mockmq *mock)
                       random[0], (uint16_t)random[1]);
 }
 
-static dt_status start(struct mockmq *mock)
+static dt_status start(struct mockmq *mock, const rmq_mock_config *config)
 {
+    struct mock_node *namesrv;
     dt_status status;
 
     mock->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -73,16 +75,12 @@ static dt_status start(struct mockmq *mock)
     if (mock->epoll_fd < 0 || mock->wake_fd < 0)
         return dt_error_errno(errno, "epoll");
     mock_watch(mock, mock->wake_fd, MOCK_ID_WAKE, EPOLLIN, true);
-    status = mock_listen(mock);
+    mock->accepting = true;
+    status = mock_node_add(mock, NULL, 0, config->namesrv_port, &namesrv);
+    if (status == DT_OK)
+        status = mock_node_add(mock, mock->broker_name, 0, config->broker_port, &mock->at);
     if (status != DT_OK)
         return status;
-    snprintf(mock->namesrv_address, sizeof(mock->namesrv_address), "%s:%u", mock->host,
-             (unsigned)mock->namesrv_port);
-    snprintf(mock->broker_address, sizeof(mock->broker_address), "%s:%u", mock->host,
-             (unsigned)mock->broker_port);
-    mock->store_host.ip_size = 4;
-    memcpy(mock->store_host.ip, &mock->ip, 4);
-    mock->store_host.port = mock->broker_port;
     if (mock->auto_create &&
         mock_topic_put(mock, dt_span_str(RMQ_DEFAULT_TOPIC), mock->default_queues,
                        mock->default_queues,
@@ -109,12 +107,14 @@ dt_status rmq_mock_new(const rmq_mock_config *config, struct mockmq **out)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&mock->arrived, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    mock->epoll_fd = mock->wake_fd = mock->namesrv_fd = mock->broker_fd = -1;
+    mock->epoll_fd = mock->wake_fd = -1;
     init_memory(mock);
-    status = take_config(mock, config == NULL ? &defaults : config);
+    if (config == NULL)
+        config = &defaults;
+    status = take_config(mock, config);
     if (status == DT_OK) {
         init_ids(mock);
-        status = start(mock);
+        status = start(mock, config);
     }
     if (status == DT_OK)
         *out = mock;
@@ -153,9 +153,8 @@ void rmq_mock_free(struct mockmq *mock)
         (void)eventfd_write(mock->wake_fd, 1);
         pthread_join(mock->thread, NULL);
     }
-    mock_conns_close(mock);
-    mock_listen_end(mock);
-    mock_topics_free(mock);
+    mock_conns_close(mock, NULL);
+    mock_nodes_free(mock);
     free_tables(mock);
     if (mock->wake_fd >= 0)
         close(mock->wake_fd);
@@ -168,29 +167,42 @@ void rmq_mock_free(struct mockmq *mock)
 
 const char *rmq_mock_namesrv(const struct mockmq *mock)
 {
-    return mock->namesrv_address;
+    return mock->namesrvs;
 }
 
 const char *rmq_mock_broker(const struct mockmq *mock)
 {
-    return mock->broker_address;
+    return mock->nodes[1]->address;
 }
 
-dt_status rmq_mock_topic_create(struct mockmq *mock, const char *topic, int32_t queues)
+static bool create_topic(struct mockmq *mock, struct mock_node *node, struct dt_span name,
+                         int32_t queues)
+{
+    struct mock_node *before = mock->at;
+    struct mock_topic *made;
+
+    mock->at = node;
+    made = mock_topic_find(mock, name);
+    if (made == NULL || made->write_queues < queues)
+        made = mock_topic_put(mock, name, queues, queues, RMQ_PERM_READ | RMQ_PERM_WRITE);
+    mock->at = before;
+    return made != NULL;
+}
+
+dt_status rmq_mock_topic_create(rmq_mock *mock, const char *topic, int32_t queues)
 {
     struct dt_span name = dt_span_str(topic);
-    struct mock_topic *made;
+    bool made = true;
 
     if (!mock_topic_is_legal(name) || queues < 1 || queues > MOCK_QUEUES_MAX)
         return dt_error_set(DT_EINVAL, "no broker takes a topic '%.200s' with %d queues",
                             topic, (int)queues);
     pthread_mutex_lock(&mock->lock);
-    made = mock_topic_find(mock, name);
-    if (made == NULL || made->write_queues < queues)
-        made = mock_topic_put(mock, name, queues, queues, RMQ_PERM_READ | RMQ_PERM_WRITE);
+    for (size_t i = 0; i < mock->node_count && made; i++)
+        if (mock->nodes[i]->shard != NULL && mock->nodes[i]->id == 0)
+            made = create_topic(mock, mock->nodes[i], name, queues);
     pthread_mutex_unlock(&mock->lock);
-    return made == NULL ? dt_error_set(DT_ENOMEM, "no memory for topic '%s'", topic)
-                        : DT_OK;
+    return made ? DT_OK : dt_error_set(DT_ENOMEM, "no memory for topic '%s'", topic);
 }
 
 /* ---------------------------------------------------------------- misbehaviour */
@@ -270,32 +282,35 @@ void rmq_mock_delay(struct mockmq *mock, int64_t delay_ms)
 void rmq_mock_cut(struct mockmq *mock)
 {
     pthread_mutex_lock(&mock->lock);
-    mock_conns_close(mock);
+    mock_conns_close(mock, NULL);
     pthread_mutex_unlock(&mock->lock);
 }
 
 void rmq_mock_restart(struct mockmq *mock, int64_t lose)
 {
     pthread_mutex_lock(&mock->lock);
-    mock_conns_close(mock);
-    mock_topics_lose(mock, lose);
+    mock_conns_close(mock, NULL);
+    for (struct mock_shard *shard = mock->shards; shard != NULL; shard = shard->next)
+        mock_topics_lose(mock, shard, lose);
     pthread_mutex_unlock(&mock->lock);
 }
 
 void rmq_mock_down(struct mockmq *mock)
 {
     pthread_mutex_lock(&mock->lock);
-    mock_conns_close(mock);
-    mock_listen_end(mock);
+    mock_conns_close(mock, NULL);
+    for (size_t i = 0; i < mock->node_count; i++)
+        mock_listen_end(mock->nodes[i]);
     pthread_mutex_unlock(&mock->lock);
 }
 
 dt_status rmq_mock_up(struct mockmq *mock)
 {
-    dt_status status;
+    dt_status status = DT_OK;
 
     pthread_mutex_lock(&mock->lock);
-    status = mock_listen(mock);
+    for (size_t i = 0; i < mock->node_count && status == DT_OK; i++)
+        status = mock_listen(mock, mock->nodes[i]);
     pthread_mutex_unlock(&mock->lock);
     return status;
 }
@@ -339,16 +354,75 @@ bool rmq_mock_wait_requests(struct mockmq *mock, int32_t request_code, int64_t c
     return arrived;
 }
 
-int64_t rmq_mock_max_offset(struct mockmq *mock, const char *topic, int32_t queue_id)
+/* The queue of a broker, or NULL. */
+static struct mock_queue *queue_of(struct mockmq *mock, int broker, const char *topic,
+                                   int32_t queue_id)
+{
+    struct mock_node *node = mock_broker_of(mock, broker);
+
+    if (node == NULL)
+        return NULL;
+    return mock_queue_of(mock_shard_topic(node->shard, dt_span_str(topic)), queue_id);
+}
+
+int64_t rmq_mock_broker_max_offset(rmq_mock *mock, int broker, const char *topic,
+                                   int32_t queue_id)
 {
     struct mock_queue *queue;
     int64_t offset;
 
     pthread_mutex_lock(&mock->lock);
-    queue = mock_queue_of(mock_topic_find(mock, dt_span_str(topic)), queue_id);
+    queue = queue_of(mock, broker, topic, queue_id);
     offset = queue == NULL ? -1 : (int64_t)queue->count;
     pthread_mutex_unlock(&mock->lock);
     return offset;
+}
+
+int64_t rmq_mock_max_offset(rmq_mock *mock, const char *topic, int32_t queue_id)
+{
+    return rmq_mock_broker_max_offset(mock, 1, topic, queue_id);
+}
+
+dt_status rmq_mock_body(rmq_mock *mock, int broker, const char *topic, int32_t queue_id,
+                        int64_t offset, void *out, size_t size, size_t *body_size)
+{
+    struct mock_queue *queue;
+    struct rmq_stored stored;
+    bool found;
+
+    *body_size = 0;
+    pthread_mutex_lock(&mock->lock);
+    queue = queue_of(mock, broker, topic, queue_id);
+    found =
+        queue != NULL && offset >= (int64_t)queue->base && offset < (int64_t)queue->count;
+    if (found) {
+        const struct mock_message *message = mock_queue_at(queue, (size_t)offset);
+
+        found = rmq_stored_cut(dt_span_of(message->bytes, message->size), &stored) ==
+                RMQ_CUT_FRAME;
+        if (found && stored.body.size <= size && stored.body.size > 0)
+            memcpy(out, stored.body.data, stored.body.size);
+        *body_size = stored.body.size;
+    }
+    pthread_mutex_unlock(&mock->lock);
+    if (!found)
+        return dt_error_set(DT_ENOTFOUND, "no message there");
+    return *body_size <= size
+               ? DT_OK
+               : dt_error_set(DT_ETOOBIG, "the body has %zu bytes", *body_size);
+}
+
+dt_status rmq_mock_expire(rmq_mock *mock, int broker, const char *topic, int32_t queue_id,
+                          int64_t offset)
+{
+    struct mock_queue *queue;
+
+    pthread_mutex_lock(&mock->lock);
+    queue = queue_of(mock, broker, topic, queue_id);
+    if (queue != NULL && offset > 0)
+        mock_queue_expire(mock, queue, (size_t)offset);
+    pthread_mutex_unlock(&mock->lock);
+    return queue != NULL ? DT_OK : dt_error_set(DT_ENOTFOUND, "no such queue");
 }
 
 int64_t rmq_mock_sends_at_once(struct mockmq *mock)

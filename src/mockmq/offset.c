@@ -9,7 +9,8 @@ static struct mock_committed *find(struct mockmq *mock, struct dt_span group,
     for (size_t i = 0; i < mock->committed_count; i++) {
         struct mock_committed *entry = &mock->committed[i];
 
-        if (entry->queue_id == queue_id && dt_span_equal_str(group, entry->group) &&
+        if (entry->queue_id == queue_id && entry->shard == mock->at->shard &&
+            dt_span_equal_str(group, entry->group) &&
             dt_span_equal_str(topic, entry->topic))
             return entry;
     }
@@ -31,6 +32,7 @@ void mock_offset_commit(struct mockmq *mock, struct dt_span group, struct dt_spa
         memcpy(entry->group, group.data, group.size);
         memcpy(entry->topic, topic.data, topic.size);
         entry->queue_id = queue_id;
+        entry->shard = mock->at->shard;
     }
     entry->offset = offset;
 }
@@ -58,7 +60,7 @@ void mock_handle_offset_query(struct mockmq *mock, const struct mock_call *call,
         mock_reply_fail(reply, RMQ_QUERY_NOT_FOUND,
                         "Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first");
     else
-        mock_reply_int(reply, "offset", 0); /* nothing ever left the queue's memory */
+        mock_reply_int(reply, "offset", 0);
 }
 
 void mock_handle_offset_update(struct mockmq *mock, const struct mock_call *call,
@@ -108,7 +110,8 @@ void mock_handle_offset_max(struct mockmq *mock, const struct mock_call *call,
     struct mock_queue *queue;
 
     if (queue_of(mock, call, reply, &queue))
-        mock_reply_int(reply, "offset", queue == NULL ? 0 : (int64_t)queue->count);
+        mock_reply_int(reply, "offset",
+                       queue == NULL ? 0 : (int64_t)mock_queue_end(mock, queue));
 }
 
 void mock_handle_offset_min(struct mockmq *mock, const struct mock_call *call,
@@ -117,18 +120,18 @@ void mock_handle_offset_min(struct mockmq *mock, const struct mock_call *call,
     struct mock_queue *queue;
 
     if (queue_of(mock, call, reply, &queue))
-        mock_reply_int(reply, "offset", 0);
+        mock_reply_int(reply, "offset", queue == NULL ? 0 : (int64_t)queue->base);
 }
 
 /* How many messages were stored before that time. */
 static size_t stored_before(const struct mock_queue *queue, int64_t wall_ms)
 {
-    size_t low = 0, high = queue->count;
+    size_t low = queue->base, high = queue->count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (queue->messages[middle].store_ms < wall_ms)
+        if (mock_queue_at(queue, middle)->store_ms < wall_ms)
             low = middle + 1;
         else
             high = middle;
@@ -152,7 +155,7 @@ void mock_handle_offset_search(struct mockmq *mock, const struct mock_call *call
     if (queue != NULL && rmq_command_str(call->command, "boundaryType", &boundary) &&
         (dt_span_equal_str(boundary, "UPPER") || dt_span_equal_str(boundary, "upper"))) {
         found = wall_ms == INT64_MAX ? queue->count : stored_before(queue, wall_ms + 1);
-        if (found > 0)
+        if (found > queue->base)
             found--;
     } else if (queue != NULL) {
         found = stored_before(queue, wall_ms);

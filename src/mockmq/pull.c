@@ -3,7 +3,6 @@
  */
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "mockmq/mock.h"
 #include "rmq/properties.h"
 #include "rmq/stored.h"
@@ -77,12 +76,12 @@ static int64_t collect(const struct mockmq *mock, const struct mock_queue *queue
     int32_t answer_max = mock->answer_count_max == 0 ? COUNT_MAX : mock->answer_count_max;
     size_t bytes_max = mock->answer_bytes_max == 0 ? BYTES_MAX : mock->answer_bytes_max;
     int32_t found = 0;
-    size_t at = (size_t)offset, scanned = 0;
+    size_t at = (size_t)offset, end = mock_queue_end(mock, queue), scanned = 0;
 
-    for (; at < queue->count && scanned < SCAN_MAX; at++, scanned++) {
-        const struct mock_message *message = &queue->messages[at];
+    for (; at < end && scanned < SCAN_MAX; at++, scanned++) {
+        const struct mock_message *message = mock_queue_at(queue, at);
 
-        if (message->bytes == NULL || !matches(message, expression))
+        if (!matches(message, expression))
             continue;
         if (found > 0 && (found >= count_max || found >= answer_max ||
                           body->size + message->size > bytes_max))
@@ -97,7 +96,8 @@ static void read_queue(const struct mockmq *mock, const struct mock_queue *queue
                        int64_t offset, int32_t count_max, const char *expression,
                        struct mock_reply *reply)
 {
-    int64_t max = (int64_t)queue->count, next = offset;
+    int64_t max = (int64_t)mock_queue_end(mock, queue), next = offset;
+    int64_t min = (int64_t)queue->base < max ? (int64_t)queue->base : max;
     int32_t code = RMQ_PULL_NOT_FOUND;
     const char *remark = "OFFSET_OVERFLOW_ONE";
 
@@ -105,10 +105,10 @@ static void read_queue(const struct mockmq *mock, const struct mock_queue *queue
         remark = "NO_MESSAGE_IN_QUEUE";
         code = offset == 0 ? RMQ_PULL_NOT_FOUND : RMQ_PULL_OFFSET_MOVED;
         next = 0;
-    } else if (offset < 0) {
+    } else if (offset < min) {
         remark = "OFFSET_TOO_SMALL";
         code = RMQ_PULL_OFFSET_MOVED;
-        next = 0;
+        next = min;
     } else if (offset > max) {
         remark = "OFFSET_OVERFLOW_BADLY";
         code = RMQ_PULL_OFFSET_MOVED;
@@ -118,10 +118,14 @@ static void read_queue(const struct mockmq *mock, const struct mock_queue *queue
         code = reply->body.size > 0 ? RMQ_SUCCESS : RMQ_PULL_RETRY_IMMEDIATELY;
         remark = code == RMQ_SUCCESS ? "FOUND" : "NO_MATCHED_MESSAGE";
     }
+    if (code == RMQ_PULL_OFFSET_MOVED && mock->at->id > 0) {
+        code = RMQ_PULL_RETRY_IMMEDIATELY; /* only a master knows where a queue ends */
+        next = offset;
+    }
     mock_reply_fail(reply, code, "%s", remark);
-    mock_reply_int(reply, "suggestWhichBrokerId", 0);
+    mock_reply_int(reply, "suggestWhichBrokerId", mock->at->suggested);
     mock_reply_int(reply, "nextBeginOffset", next);
-    mock_reply_int(reply, "minOffset", 0);
+    mock_reply_int(reply, "minOffset", min);
     mock_reply_int(reply, "maxOffset", max);
     mock_reply_int(reply, "topicSysFlag", 0);
     mock_reply_int(reply, "groupSysFlag", 0);
@@ -152,11 +156,12 @@ static bool hold(struct mockmq *mock, const struct mock_call *call,
         free(pull);
         return false;
     }
-    pull->from = (struct mock_address){call->conn->id, call->command->opaque, call->type};
+    pull->from = call->from;
+    pull->node = mock->at;
     pull->queue = queue;
     pull->offset = offset;
     pull->count_max = count_max;
-    pull->deadline_ms = dt_clock_ms() + suspend_ms;
+    pull->deadline_ms = mock_now_ms(mock) + suspend_ms;
     pull->next = mock->pulls;
     mock->pulls = pull;
     mock->pull_count++;
@@ -167,9 +172,12 @@ static bool hold(struct mockmq *mock, const struct mock_call *call,
 static bool try_answer(struct mockmq *mock, struct mock_pull *pull, bool at_last)
 {
     struct mock_reply *reply = &mock->late_reply;
+    struct mock_node *before = mock->at;
 
     mock_reply_begin(reply);
+    mock->at = pull->node;
     read_queue(mock, pull->queue, pull->offset, pull->count_max, pull->expression, reply);
+    mock->at = before;
     if (!at_last &&
         (reply->code == RMQ_PULL_NOT_FOUND || reply->code == RMQ_PULL_RETRY_IMMEDIATELY))
         return false;
@@ -191,6 +199,24 @@ void mock_pulls_wake(struct mockmq *mock, struct mock_queue *queue)
             at = &pull->next;
         }
     }
+}
+
+void mock_topic_forget_users(struct mockmq *mock, const struct mock_topic *topic)
+{
+    struct mock_pull **at = &mock->pulls;
+
+    while (*at != NULL) {
+        struct mock_pull *pull = *at;
+
+        if (pull->queue->topic == topic) {
+            (void)try_answer(mock, pull, true);
+            *at = pull->next;
+            pull_free(mock, pull);
+        } else {
+            at = &pull->next;
+        }
+    }
+    mock_delayed_forget(mock, topic);
 }
 
 void mock_pulls_run(struct mockmq *mock, int64_t now_ms)

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "mockmq/mock.h"
 
 void mock_reply_begin(struct mock_reply *reply)
@@ -80,17 +79,31 @@ static void delayed_free(struct mock_delayed *delayed)
     free(delayed);
 }
 
+/* No more than `size` bytes of what waits go out; then the connection is closed. */
+static void cut_behind(struct mock_conn *conn, size_t size)
+{
+    if (conn->out.size > size)
+        conn->out.size = size;
+    conn->closing = true;
+}
+
 void mock_answer(struct mockmq *mock, struct mock_address to,
                  const struct mock_reply *reply, struct mock_queue *sending)
 {
     struct mock_conn *conn = mock_conn_find(mock, to.conn_id);
     struct mock_delayed *delayed, **at = &mock->delayed;
+    int64_t delay_ms = mock->delay_ms + to.delay_ms;
+    size_t start;
 
-    if (mock->delay_ms <= 0 || conn == NULL) {
+    if (delay_ms <= 0 || conn == NULL) {
         if (sending != NULL)
             sending->sending--;
-        if (conn != NULL)
-            encode(mock, to, reply, &conn->out);
+        if (conn == NULL)
+            return;
+        start = conn->out.size;
+        encode(mock, to, reply, &conn->out);
+        if (to.is_cut)
+            cut_behind(conn, start + to.cut_at);
         return;
     }
     delayed = calloc(1, sizeof(*delayed));
@@ -100,7 +113,9 @@ void mock_answer(struct mockmq *mock, struct mock_address to,
         conn->closing = true;
         return;
     }
-    delayed->due_ms = dt_clock_ms() + mock->delay_ms;
+    delayed->due_ms = mock_now_ms(mock) + delay_ms;
+    delayed->is_cut = to.is_cut;
+    delayed->cut_at = to.cut_at;
     delayed->conn_id = to.conn_id;
     delayed->sending = sending;
     dt_buf_init(&delayed->bytes, RMQ_FRAME_SIZE_MAX);
@@ -119,7 +134,11 @@ void mock_delayed_run(struct mockmq *mock, int64_t now_ms)
 
         mock->delayed = delayed->next;
         if (conn != NULL) {
+            size_t start = conn->out.size;
+
             dt_buf_put_span(&conn->out, dt_buf_span(&delayed->bytes));
+            if (delayed->is_cut)
+                cut_behind(conn, start + delayed->cut_at);
             if (delayed->bytes.failed)
                 conn->out.failed = true;
         }
@@ -146,4 +165,12 @@ void mock_delayed_drop(struct mockmq *mock, uint64_t conn_id)
         *at = delayed->next;
         delayed_free(delayed);
     }
+}
+
+void mock_delayed_forget(struct mockmq *mock, const struct mock_topic *topic)
+{
+    for (struct mock_delayed *delayed = mock->delayed; delayed != NULL;
+         delayed = delayed->next)
+        if (delayed->sending != NULL && delayed->sending->topic == topic)
+            delayed->sending = NULL;
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "mockmq/mock.h"
 #include "rmq/batch.h"
@@ -175,8 +174,8 @@ static struct rmq_stored stored_of(const struct mockmq *mock, const struct mock_
     stored.sys_flag = header->sys_flag;
     stored.born_ms = header->born_ms;
     stored.born_host = call->conn->peer;
-    stored.store_ms = dt_clock_wall_ms();
-    stored.store_host = mock->store_host;
+    stored.store_ms = mock_wall_ms(mock);
+    stored.store_host = mock->at->host;
     stored.reconsume_times = header->reconsume_times;
     stored.topic = dt_span_str(queue->topic->name);
     return stored;
@@ -235,7 +234,7 @@ static void send_single(struct mockmq *mock, const struct mock_call *call,
     } else if (!mock_queue_store(mock, queue, &stored, offset, &physical_offset)) {
         full(reply);
     } else {
-        rmq_offset_id(id, &mock->store_host, physical_offset);
+        rmq_offset_id(id, &mock->at->host, physical_offset);
         add_ids(reply, dt_span_str(id), queue, offset);
         mock_reply_span(reply, "transactionId", key);
     }
@@ -300,7 +299,7 @@ static bool store_item(struct mockmq *mock, struct mock_queue *queue,
     stored->properties = dt_buf_span(properties);
     if (!mock_queue_store(mock, queue, stored, offset, &physical_offset))
         return false;
-    rmq_offset_id(id, &mock->store_host, physical_offset);
+    rmq_offset_id(id, &mock->at->host, physical_offset);
     if (ids->size > 0)
         dt_buf_put_u8(ids, ',');
     dt_buf_put_str(ids, id);
@@ -355,6 +354,10 @@ void mock_handle_send(struct mockmq *mock, const struct mock_call *call,
         mock_reply_fail(reply, RMQ_NO_PERMISSION,
                         "the broker[%s] sending transaction message is forbidden",
                         mock->host);
+        return;
+    }
+    if (mock->at->id > 0) {
+        full(reply);
         return;
     }
     queue = choose_queue(mock, &header, reply);

@@ -48,74 +48,66 @@ static dt_status listen_on(struct mockmq *mock, uint16_t *port, int *out)
     return DT_OK;
 }
 
-dt_status mock_listen(struct mockmq *mock)
+static uint64_t id_of(const struct mockmq *mock, const struct mock_node *node)
 {
-    dt_status status;
+    uint64_t i = 0;
 
-    if (mock->namesrv_fd >= 0)
-        return DT_OK;
-    status = listen_on(mock, &mock->namesrv_port, &mock->namesrv_fd);
-    if (status == DT_OK)
-        status = listen_on(mock, &mock->broker_port, &mock->broker_fd);
-    if (status != DT_OK) {
-        mock_listen_end(mock);
-        return status;
-    }
-    mock->accepting = true;
-    mock_watch(mock, mock->namesrv_fd, MOCK_ID_NAMESRV, EPOLLIN, true);
-    mock_watch(mock, mock->broker_fd, MOCK_ID_BROKER, EPOLLIN, true);
-    return DT_OK;
+    while (mock->nodes[i] != node)
+        i++;
+    return MOCK_ID_NODES + i;
 }
 
-void mock_listen_end(struct mockmq *mock)
+dt_status mock_listen(struct mockmq *mock, struct mock_node *node)
 {
-    if (mock->namesrv_fd >= 0)
-        close(mock->namesrv_fd);
-    if (mock->broker_fd >= 0)
-        close(mock->broker_fd);
-    mock->namesrv_fd = mock->broker_fd = -1;
-    mock->accepting = true; /* there is nothing to try again */
+    dt_status status = DT_OK;
+
+    if (node->fd < 0) {
+        status = listen_on(mock, &node->port, &node->fd);
+        mock_watch(mock, node->fd, id_of(mock, node), EPOLLIN, true);
+    }
+    return status;
+}
+
+void mock_listen_end(struct mock_node *node)
+{
+    if (node->fd >= 0)
+        close(node->fd);
+    node->fd = -1;
 }
 
 void mock_accept_again(struct mockmq *mock, bool again)
 {
     mock->accepting = again;
-    mock_watch(mock, mock->namesrv_fd, MOCK_ID_NAMESRV, again ? EPOLLIN : 0u, false);
-    mock_watch(mock, mock->broker_fd, MOCK_ID_BROKER, again ? EPOLLIN : 0u, false);
+    for (size_t i = 0; i < mock->node_count; i++)
+        mock_watch(mock, mock->nodes[i]->fd, MOCK_ID_NODES + i, again ? EPOLLIN : 0u,
+                   false);
 }
 
 /* Between the wait and now another thread may have closed a listener or a connection: what is
  * no more is passed over. */
 static void handle(struct mockmq *mock, const struct epoll_event *event)
 {
+    uint64_t id = event->data.u64;
     struct mock_conn *conn;
 
-    switch (event->data.u64) {
-    case MOCK_ID_WAKE:
-        break; /* `stopping` was set */
-    case MOCK_ID_NAMESRV:
-        if (mock->namesrv_fd >= 0)
-            mock_conn_accept(mock, mock->namesrv_fd, true);
-        break;
-    case MOCK_ID_BROKER:
-        if (mock->broker_fd >= 0)
-            mock_conn_accept(mock, mock->broker_fd, false);
-        break;
-    default:
-        conn = mock_conn_find(mock, event->data.u64);
-        if (conn != NULL && !conn->closing)
-            mock_conn_event(mock, conn, event->events);
+    if (id == MOCK_ID_WAKE)
+        return; /* `stopping` was set */
+    if (id < MOCK_ID_CONNS) {
+        if (mock->nodes[id - MOCK_ID_NODES]->fd >= 0)
+            mock_conn_accept(mock, mock->nodes[id - MOCK_ID_NODES]);
+        return;
     }
+    conn = mock_conn_find(mock, id);
+    if (conn != NULL)
+        mock_conn_event(mock, conn, event->events);
 }
 
 /* How long to wait for events until something is due. */
 static int wait_ms(const struct mockmq *mock)
 {
-    int64_t due_ms = mock_delayed_due_ms(mock), pulls_due_ms = mock_pulls_due_ms(mock);
+    int64_t due_ms = mock->is_virtual ? INT64_MAX : mock_due_ms(mock);
     int64_t now_ms = dt_clock_ms();
 
-    if (pulls_due_ms < due_ms)
-        due_ms = pulls_due_ms;
     if (!mock->accepting && due_ms > now_ms + ACCEPT_AGAIN_MS)
         due_ms = now_ms + ACCEPT_AGAIN_MS;
     if (due_ms == INT64_MAX)
@@ -134,8 +126,7 @@ void *mock_serve(void *opaque)
     while (!mock->stopping) {
         int count, timeout_ms;
 
-        mock_pulls_run(mock, dt_clock_ms());
-        mock_delayed_run(mock, dt_clock_ms());
+        mock_run_due(mock);
         mock_conns_settle(mock);
         timeout_ms = wait_ms(mock);
         pthread_mutex_unlock(&mock->lock);

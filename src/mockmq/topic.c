@@ -4,12 +4,17 @@
 #include "mockmq/mock.h"
 #include "rmq/stored.h"
 
-struct mock_topic *mock_topic_find(struct mockmq *mock, struct dt_span name)
+struct mock_topic *mock_shard_topic(const struct mock_shard *shard, struct dt_span name)
 {
-    for (struct mock_topic *topic = mock->topics; topic != NULL; topic = topic->next)
+    for (struct mock_topic *topic = shard->topics; topic != NULL; topic = topic->next)
         if (dt_span_equal_str(name, topic->name))
             return topic;
     return NULL;
+}
+
+struct mock_topic *mock_topic_find(struct mockmq *mock, struct dt_span name)
+{
+    return mock_shard_topic(mock->at->shard, name);
 }
 
 static bool starts_with(struct dt_span text, const char *prefix)
@@ -67,8 +72,8 @@ struct mock_topic *mock_topic_put(struct mockmq *mock, struct dt_span name,
         if (topic == NULL)
             return NULL;
         memcpy(topic->name, name.data, name.size);
-        topic->next = mock->topics;
-        mock->topics = topic;
+        topic->next = mock->at->shard->topics;
+        mock->at->shard->topics = topic;
         mock->topic_count++;
     }
     if (!grow_queues(topic, (size_t)most))
@@ -86,9 +91,28 @@ struct mock_queue *mock_queue_of(const struct mock_topic *topic, int64_t id)
     return topic->queues[id];
 }
 
+size_t mock_queue_end(const struct mockmq *mock, const struct mock_queue *queue)
+{
+    const struct mock_node *at = mock->at;
+    size_t end = queue->count;
+
+    if (at->id == 0)
+        return end;
+    if (at->is_frozen)
+        return queue->frozen[at->slot] < end ? queue->frozen[at->slot] : end;
+    return (uint64_t)at->lag < end - queue->base ? end - (size_t)at->lag : queue->base;
+}
+
+const struct mock_message *mock_queue_at(const struct mock_queue *queue, size_t offset)
+{
+    return &queue->messages[offset - queue->base];
+}
+
 static bool add_message(struct mock_queue *queue, struct mock_message message)
 {
-    if (queue->count == queue->capacity) {
+    size_t stored = queue->count - queue->base;
+
+    if (stored == queue->capacity) {
         size_t capacity = queue->capacity == 0 ? 16 : queue->capacity * 2;
         struct mock_message *messages =
             realloc(queue->messages, capacity * sizeof(*messages));
@@ -98,8 +122,15 @@ static bool add_message(struct mock_queue *queue, struct mock_message message)
         queue->messages = messages;
         queue->capacity = capacity;
     }
-    queue->messages[queue->count++] = message;
+    queue->messages[stored] = message;
+    queue->count++;
     return true;
+}
+
+static void forget(struct mockmq *mock, struct mock_message *message)
+{
+    mock->memory_used -= message->size + sizeof(*message);
+    free(message->bytes);
 }
 
 bool mock_queue_store(struct mockmq *mock, struct mock_queue *queue,
@@ -115,17 +146,16 @@ bool mock_queue_store(struct mockmq *mock, struct mock_queue *queue,
         mock->physical_offset += (int64_t)size;
         return true;
     }
-    stored->queue_offset = (int64_t)queue->count;
-    message.store_ms = stored->store_ms;
     if (mock->forgets) {
-        message.bytes = NULL;
-        message.size = 0;
+        mock_queue_expire(mock, queue, queue->count);
         mock->physical_offset += (int64_t)size;
-        mock->memory_used += sizeof(message);
-        return add_message(queue, message);
+        queue->base = ++queue->count;
+        return true;
     }
+    stored->queue_offset = (int64_t)queue->count;
     dt_buf_clear(&mock->stored);
     rmq_stored_put(&mock->stored, stored);
+    message.store_ms = stored->store_ms;
     message.size = size;
     message.bytes = mock->stored.failed ? NULL : malloc(size);
     if (message.bytes == NULL)
@@ -140,35 +170,66 @@ bool mock_queue_store(struct mockmq *mock, struct mock_queue *queue,
     return true;
 }
 
-static void drop_last(struct mockmq *mock, struct mock_queue *queue, int64_t count)
+void mock_queue_lose(struct mockmq *mock, struct mock_queue *queue, size_t count)
 {
-    for (; count > 0 && queue->count > 0; count--) {
-        struct mock_message *last = &queue->messages[--queue->count];
-
-        mock->memory_used -= last->size + sizeof(*last);
-        free(last->bytes);
-    }
+    for (; count > 0 && queue->count > queue->base; count--)
+        forget(mock, &queue->messages[--queue->count - queue->base]);
 }
 
-void mock_topics_lose(struct mockmq *mock, int64_t count)
+void mock_queue_expire(struct mockmq *mock, struct mock_queue *queue, size_t offset)
 {
-    for (struct mock_topic *topic = mock->topics; topic != NULL; topic = topic->next)
+    size_t count = offset > queue->count  ? queue->count - queue->base
+                   : offset > queue->base ? offset - queue->base
+                                          : 0;
+
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        forget(mock, &queue->messages[i]);
+    queue->base += count;
+    memmove(queue->messages, queue->messages + count,
+            (queue->count - queue->base) * sizeof(*queue->messages));
+}
+
+void mock_topics_lose(struct mockmq *mock, const struct mock_shard *shard, int64_t count)
+{
+    for (struct mock_topic *topic = shard->topics; topic != NULL; topic = topic->next)
         for (size_t i = 0; i < topic->queue_count; i++)
-            drop_last(mock, topic->queues[i], count);
+            mock_queue_lose(mock, topic->queues[i], (size_t)count);
 }
 
-void mock_topics_free(struct mockmq *mock)
+static void free_topic(struct mockmq *mock, struct mock_topic *topic)
 {
-    mock_topics_lose(mock, INT64_MAX);
-    while (mock->topics != NULL) {
-        struct mock_topic *topic = mock->topics;
+    for (size_t i = 0; i < topic->queue_count; i++) {
+        mock_queue_lose(mock, topic->queues[i], SIZE_MAX);
+        free(topic->queues[i]->messages);
+        free(topic->queues[i]);
+    }
+    free(topic->queues);
+    free(topic);
+}
 
-        mock->topics = topic->next;
-        for (size_t i = 0; i < topic->queue_count; i++) {
-            free(topic->queues[i]->messages);
-            free(topic->queues[i]);
-        }
-        free(topic->queues);
-        free(topic);
+bool mock_topic_remove(struct mockmq *mock, struct mock_shard *shard, struct dt_span name)
+{
+    struct mock_topic *topic = mock_shard_topic(shard, name), **at = &shard->topics;
+
+    if (topic == NULL)
+        return false;
+    while (*at != topic)
+        at = &(*at)->next;
+    *at = topic->next;
+    mock->topic_count--;
+    mock_topic_forget_users(mock, topic);
+    free_topic(mock, topic);
+    return true;
+}
+
+void mock_topics_free(struct mockmq *mock, struct mock_shard *shard)
+{
+    while (shard->topics != NULL) {
+        struct mock_topic *topic = shard->topics;
+
+        shard->topics = topic->next;
+        free_topic(mock, topic);
     }
 }
