@@ -17,6 +17,7 @@
 
 #include "rmq/admin.h"
 #include "rmq/client.h"
+#include "rmq/consumer.h"
 #include "rmq/log.h"
 #include "rmq/message.h"
 #include "rmq/producer.h"

@@ -27,6 +27,10 @@ static void encode(struct rmq_call *call, struct dt_buf *out, enum rmq_header_ty
     if (ask->put != NULL)
         ask->put(ask, &encoder);
     rmq_encode_end(&encoder, 0);
+    if (ask->put_body != NULL) {
+        ask->put_body(ask, out);
+        rmq_encode_body_end(&encoder);
+    }
 }
 
 static void take_answer(struct rmq_ask *ask, const struct rmq_answer *answer)

@@ -17,11 +17,12 @@ struct rmq_ask {
     int64_t deadline_ms;
     bool changes; /* the request changes something: no answer means in doubt */
     void (*put)(struct rmq_ask *ask,
-                struct rmq_encoder *encoder); /* the fields; NULL: none */
+                struct rmq_encoder *encoder);                  /* the fields; NULL: none */
+    void (*put_body)(struct rmq_ask *ask, struct dt_buf *out); /* NULL: none */
     /* Takes what is wanted from an answer with code 0; false: it is not there. NULL: nothing. */
     bool (*read)(struct rmq_ask *ask, const struct rmq_command *command,
                  struct dt_span body);
-    const void *question; /* for put() */
+    const void *question; /* for put() and put_body() */
     void *result;         /* for read() */
     /* The answer: its code, or -1 without one; its remark, or why there is none. */
     int32_t response_code;

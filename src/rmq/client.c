@@ -272,6 +272,7 @@ dt_status rmq_client_new(const rmq_client_config *config, rmq_client **out)
     client = calloc(1, sizeof(*client));
     if (client == NULL)
         return dt_error_set(DT_ENOMEM, "no memory for a client");
+    dt_list_init(&client->inbound);
     dt_random_bytes(&client->random, sizeof(client->random));
     status = take_settings(client, config);
     if (status == DT_OK)

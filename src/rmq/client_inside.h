@@ -32,6 +32,7 @@ struct rmq_client {
     struct rmq_names names;
     struct rmq_topics topics;
     struct rmq_heartbeat heartbeat;
+    struct dt_link inbound;    /* consumers that brokers may ask for: inbound.h */
     struct rmq_signer *signer; /* NULL: requests are not signed */
     uint64_t random;
 };

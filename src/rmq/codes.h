@@ -22,6 +22,7 @@ enum rmq_request_code {
     RMQ_GET_MIN_OFFSET = 31,
     RMQ_HEART_BEAT = 34,
     RMQ_UNREGISTER_CLIENT = 35,
+    RMQ_CONSUMER_SEND_MSG_BACK = 36,
     RMQ_GET_CONSUMER_LIST_BY_GROUP = 38,
     RMQ_NOTIFY_CONSUMER_IDS_CHANGED = 40, /* broker to client, oneway */
     RMQ_LOCK_BATCH_MQ = 41,
@@ -32,9 +33,11 @@ enum rmq_request_code {
     RMQ_GET_TOPIC_STATS_INFO = 202,
     RMQ_GET_ALL_TOPIC_LIST = 206, /* name server */
     RMQ_DELETE_TOPIC_IN_BROKER = 215,
-    RMQ_DELETE_TOPIC_IN_NAMESRV = 216, /* name server */
-    RMQ_SEND_MESSAGE_V2 = 310,         /* one-letter field names */
-    RMQ_SEND_BATCH_MESSAGE = 320,      /* body as in batch.h, field m must be "true" */
+    RMQ_DELETE_TOPIC_IN_NAMESRV = 216,      /* name server */
+    RMQ_RESET_CONSUMER_CLIENT_OFFSET = 220, /* broker to client, oneway */
+    RMQ_GET_CONSUMER_RUNNING_INFO = 307,    /* also broker to client */
+    RMQ_SEND_MESSAGE_V2 = 310,              /* one-letter field names */
+    RMQ_SEND_BATCH_MESSAGE = 320,           /* body as in batch.h, field m must be "true" */
     RMQ_GET_TOPIC_CONFIG = 351,
     RMQ_LITE_PULL_MESSAGE = 361
 };

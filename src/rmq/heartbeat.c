@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/json_writer.h"
 #include "base/log.h"
 #include "rmq/client_inside.h"
 
@@ -20,55 +19,6 @@ struct beat {
 
 /* ---------------------------------------------------------------- content */
 
-static void write_consumer(struct dt_json *json, const struct rmq_member *member)
-{
-    dt_json_object(json);
-    dt_json_kv_string(json, "groupName", member->group);
-    dt_json_kv_string(json, "consumeType", "CONSUME_ACTIVELY");
-    dt_json_kv_string(json, "messageModel", "CLUSTERING");
-    dt_json_kv_string(json, "consumeFromWhere", "CONSUME_FROM_FIRST_OFFSET");
-    dt_json_kv_bool(json, "unitMode", false);
-    dt_json_key(json, "subscriptionDataSet");
-    dt_json_array(json);
-    dt_json_object(json);
-    dt_json_kv_string(json, "topic", member->topic);
-    dt_json_kv_string(json, "subString", "*");
-    dt_json_kv_string(json, "expressionType", "TAG");
-    dt_json_kv_bool(json, "classFilterMode", false);
-    dt_json_kv_int(json, "subVersion", member->since_wall_ms);
-    dt_json_key(json, "tagsSet");
-    dt_json_array(json);
-    dt_json_array_end(json);
-    dt_json_key(json, "codeSet");
-    dt_json_array(json);
-    dt_json_array_end(json);
-    dt_json_object_end(json);
-    dt_json_array_end(json);
-    dt_json_object_end(json);
-}
-
-static void write_members(struct dt_json *json, struct rmq_heartbeat *heartbeat,
-                          bool consumers)
-{
-    struct dt_link *link;
-
-    dt_json_array(json);
-    for (link = heartbeat->members.next; link != &heartbeat->members; link = link->next) {
-        struct rmq_member *member = DT_CONTAINER(link, struct rmq_member, link);
-
-        if ((member->topic != NULL) != consumers)
-            continue;
-        if (consumers) {
-            write_consumer(json, member);
-            continue;
-        }
-        dt_json_object(json);
-        dt_json_kv_string(json, "groupName", member->group);
-        dt_json_object_end(json);
-    }
-    dt_json_array_end(json);
-}
-
 static void encode_beat(struct rmq_call *call, struct dt_buf *out,
                         enum rmq_header_type type)
 {
@@ -83,9 +33,9 @@ static void encode_beat(struct rmq_call *call, struct dt_buf *out,
     dt_json_object(&json);
     dt_json_kv_string(&json, "clientID", client->id);
     dt_json_key(&json, "producerDataSet");
-    write_members(&json, &client->heartbeat, false);
+    rmq_heartbeat_write_members(&json, &client->heartbeat, false);
     dt_json_key(&json, "consumerDataSet");
-    write_members(&json, &client->heartbeat, true);
+    rmq_heartbeat_write_members(&json, &client->heartbeat, true);
     dt_json_kv_int(&json, "heartbeatFingerprint", 0);
     dt_json_kv_bool(&json, "withoutSub", false);
     dt_json_object_end(&json);
@@ -265,6 +215,12 @@ void rmq_heartbeat_join(struct rmq_client *client, struct rmq_member *member)
     for (link = client->topics.topics.next; link != &client->topics.topics;
          link = link->next)
         beat_topic(client, DT_CONTAINER(link, struct rmq_topic, link), true, false);
+}
+
+void rmq_heartbeat_now(struct rmq_client *client)
+{
+    client->heartbeat.next_ms = dt_clock_ms();
+    dt_timer_set(client->heartbeat.timer, client->heartbeat.next_ms);
 }
 
 /* Brokers that are being told that a member has left. */

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "rmq/client_inside.h"
+#include "rmq/inbound.h"
 
 enum {
     WARN_MS = 5000,
@@ -439,28 +440,34 @@ bool rmq_peer_is_open(struct rmq_peers *peers, const char *address)
 
 /* ---------------------------------------------------------------- receiving */
 
-/* A broker asks: what we do not know is answered so, if an answer is wanted. */
+/* A broker asks: it is answered, if an answer is wanted. */
 static void on_request(struct rmq_conn *conn, enum rmq_header_type type,
-                       const struct rmq_command *request)
+                       const struct rmq_command *request, struct dt_span body)
 {
-    static const char remark[] = "request type not supported by this client";
+    struct rmq_client *client = conn->peers->client;
+    struct dt_buf *out = dt_tcp_out(conn->tcp), answer_body;
+    struct rmq_inbound_answer answer = {RMQ_SUCCESS, NULL, &answer_body};
     struct rmq_encoder encoder;
-    struct rmq_head head = rmq_head_request(RMQ_REQUEST_CODE_NOT_SUPPORTED, request->opaque,
-                                            RMQ_FLAG_RESPONSE);
-    struct dt_buf *out = dt_tcp_out(conn->tcp);
+    struct rmq_head head;
     size_t size_before = out->size;
 
-    if (rmq_command_is_oneway(request))
-        return;
-    head.remark = dt_span_of(remark, sizeof(remark) - 1);
-    rmq_encode_begin(&encoder, out, type, head);
-    rmq_encode_end(&encoder, 0);
-    if (out->failed) {
-        out->size = size_before;
-        out->failed = false;
-        return;
+    dt_buf_init(&answer_body, client->frame_size_max);
+    rmq_inbound_handle(client, request, body, &answer);
+    if (!rmq_command_is_oneway(request)) {
+        head = rmq_head_request(answer.code, request->opaque, RMQ_FLAG_RESPONSE);
+        if (answer.remark != NULL)
+            head.remark = dt_span_str(answer.remark);
+        rmq_encode_begin(&encoder, out, type, head);
+        rmq_encode_end(&encoder, answer_body.size);
+        dt_buf_put_span(out, dt_buf_span(&answer_body));
+        if (out->failed || answer_body.failed) {
+            out->size = size_before;
+            out->failed = false;
+        } else {
+            dt_tcp_flush(conn->tcp);
+        }
     }
-    dt_tcp_flush(conn->tcp);
+    dt_buf_fini(&answer_body);
 }
 
 static void warn_denied(struct rmq_conn *conn, const struct rmq_command *command)
@@ -511,7 +518,7 @@ static bool on_frame(struct rmq_conn *conn, const struct rmq_frame *frame)
     if (rmq_command_is_response(command))
         on_response(conn, command, frame->body);
     else
-        on_request(conn, frame->type, command);
+        on_request(conn, frame->type, command, frame->body);
     if (!conn->is_dead && conn->is_draining && dt_list_is_empty(&conn->pending))
         close_conn(conn, DT_EUNREACH, "no longer needed");
     return !conn->is_dead;

@@ -76,24 +76,27 @@ void rmq_pull_consumer_tell(struct rmq_pull_consumer *consumer)
 
 /* ---------------------------------------------------------------- polling */
 
-/* The next chunk, from the queue whose turn it is; NULL: there is none. Lock: mutex held. */
-static struct rmq_chunk *take_chunk(struct rmq_pull_consumer *consumer,
-                                    struct rmq_pull **from)
+/* The first chunk of a pull that has one; others have their turn after it. Lock: mutex held. */
+static struct rmq_chunk *take_from(struct rmq_pull *pull)
 {
-    struct rmq_chunk *chunk;
-    struct rmq_pull *pull;
+    struct rmq_chunk *chunk = DT_CONTAINER(pull->chunks.next, struct rmq_chunk, link);
 
-    if (dt_list_is_empty(&consumer->ready))
-        return NULL;
-    pull = DT_CONTAINER(consumer->ready.next, struct rmq_pull, ready);
-    chunk = DT_CONTAINER(pull->chunks.next, struct rmq_chunk, link);
     dt_list_remove(&chunk->link);
     pull->buffered -= rmq_chunk_memory(chunk);
     pull->buffered_count -= chunk->message_count;
     dt_list_remove(&pull->ready);
     show(pull);
-    *from = pull;
     return chunk;
+}
+
+/* The next chunk, from the queue whose turn it is; NULL: there is none. Lock: mutex held. */
+static struct rmq_chunk *take_chunk(struct rmq_pull_consumer *consumer,
+                                    struct rmq_pull **from)
+{
+    if (dt_list_is_empty(&consumer->ready))
+        return NULL;
+    *from = DT_CONTAINER(consumer->ready.next, struct rmq_pull, ready);
+    return take_from(*from);
 }
 
 /* The batch could not be made: the chunk is the next again, if it still counts. */
@@ -109,6 +112,43 @@ static void put_back(struct rmq_pull_consumer *consumer, struct rmq_pull *pull,
     }
     pthread_mutex_unlock(&consumer->mutex);
     free(chunk);
+}
+
+/* Half empty: so that there is room for several answers, not for one at a time. Lock: mutex
+ * held; true: post pull->op. */
+static bool make_room(struct rmq_pull *pull)
+{
+    const struct rmq_pull_consumer *consumer = pull->consumer;
+
+    return pull->wants_room && pull->buffered <= consumer->queue_memory_max / 2 &&
+           pull->buffered_count <= consumer->queue_count_max / 2 && rmq_pull_wake(pull);
+}
+
+struct rmq_chunk *rmq_pull_consumer_next(rmq_pull_consumer *consumer,
+                                         rmq_pull_accept_fn accept, void *context,
+                                         struct rmq_pull **from)
+{
+    struct rmq_chunk *chunk = NULL;
+    struct dt_link *link;
+    bool post = false;
+
+    pthread_mutex_lock(&consumer->mutex);
+    for (link = consumer->ready.next; link != &consumer->ready; link = link->next) {
+        struct rmq_pull *pull = DT_CONTAINER(link, struct rmq_pull, ready);
+
+        if (!accept(context, pull, DT_CONTAINER(pull->chunks.next, struct rmq_chunk, link)))
+            continue;
+        chunk = take_from(pull);
+        post = make_room(pull);
+        *from = pull;
+        break;
+    }
+    if (chunk == NULL)
+        consumer->wants_ready = true;
+    pthread_mutex_unlock(&consumer->mutex);
+    if (post)
+        dt_loop_post(consumer->client->loop, &(*from)->op);
+    return chunk;
 }
 
 dt_status rmq_pull_consumer_poll(rmq_pull_consumer *consumer, int64_t timeout_ms,
@@ -136,10 +176,7 @@ dt_status rmq_pull_consumer_poll(rmq_pull_consumer *consumer, int64_t timeout_ms
     }
     if (chunk != NULL) {
         generation = pull->generation;
-        /* half empty: so that there is room for several answers, not for one at a time */
-        if (pull->wants_room && pull->buffered <= consumer->queue_memory_max / 2 &&
-            pull->buffered_count <= consumer->queue_count_max / 2)
-            post = rmq_pull_wake(pull);
+        post = make_room(pull);
     } else {
         status = consumer->is_closed ? DT_ECLOSED : DT_ETIMEDOUT;
     }

@@ -52,6 +52,15 @@ struct rmq_pull_consumer {
     struct dt_event finished;
 };
 
+/* Takes the next chunk of a queue that `accept` agrees to, queues in turn; NULL: there is none now,
+ * and ready_fn will be called when one comes. `accept` runs with the consumer's mutex held.
+ * Thread: any. */
+typedef bool (*rmq_pull_accept_fn)(void *context, const struct rmq_pull *pull,
+                                   const struct rmq_chunk *chunk);
+struct rmq_chunk *rmq_pull_consumer_next(struct rmq_pull_consumer *consumer,
+                                         rmq_pull_accept_fn accept, void *context,
+                                         struct rmq_pull **from);
+
 /* Hands a chunk over; frees it if its generation is over. Thread: net loop. */
 void rmq_pull_consumer_take(struct rmq_pull *pull, struct rmq_chunk *chunk);
 
