@@ -100,9 +100,12 @@ typedef struct duet_producer_stats {
     int64_t produced, done, not_done, in_doubt;
     int64_t secondary_done;         /* copies stored on the side that is not the primary */
     int64_t pending, pending_bytes; /* not yet everywhere */
-    int64_t dropped; /* copies given up because a side's memory bound was reached */
-    int64_t refused; /* copies that side can never take */
-    int64_t waits;   /* produce calls that had to wait for a secondary ... */
+    int64_t journal,
+        journal_bytes;         /* of these, on disk alone: what memory has no room for */
+    int64_t spilled, replayed; /* copies written to the journal, and read back */
+    int64_t dropped;           /* copies given up because a side's bounds were reached */
+    int64_t refused;           /* copies that side can never take */
+    int64_t waits;             /* produce calls that had to wait for a secondary ... */
     int64_t plan_version;
 } duet_producer_stats;
 DT_API void duet_producer_statistics(duet_producer *producer, duet_producer_stats *out);

@@ -53,8 +53,10 @@ struct duet_config {
     size_t kafka_count;
     char *namesrv;
     struct duet_gates_config gates;
-    int64_t memory_max;      /* bytes of messages that a producer holds for one side; key
+    int64_t memory_max;  /* bytes of messages that a producer holds for one side; key
                                   producer.memory.max, default 64 MiB */
+    int64_t journal_max; /* bytes on disk for what memory has no room for; 0: no journal;
+                            producer.journal.max, 1 GiB */
     int64_t send_timeout_ms; /* duet's own deadline of a send; producer.timeout_ms, 30000 */
     int64_t batch_count_max; /* consumer.batch.messages, 500: messages per transaction */
     int64_t batch_ms_max;    /* consumer.batch.ms, 50: a transaction is cut after this */

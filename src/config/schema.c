@@ -175,6 +175,19 @@ const struct duet_schema_key duet_schema[] = {
      .min = INT64_C(1) << 16,
      .max = INT64_C(64) << 30},
     {.section = "producer",
+     .name = "journal.max",
+     .type = "size",
+     .fallback = "1GiB",
+     .allowed = "0, or bytes, KiB, MiB or GiB, from 10MiB to 1024GiB",
+     .about =
+         "The journal of a producer, in its folder of `state_dir`: what is owed to the "
+         "secondary side beyond half of `memory.max` waits there, over restarts, too. 0: "
+         "no journal.",
+     .store = duet_store_bytes_or_none,
+     .offset = AT(journal_max),
+     .min = INT64_C(10) << 20,
+     .max = INT64_C(1024) << 30},
+    {.section = "producer",
      .name = "timeout_ms",
      .type = "milliseconds",
      .fallback = "30000",

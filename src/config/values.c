@@ -201,6 +201,15 @@ dt_status duet_store_bytes(struct duet_storing *storing, const char *text, void 
     return DT_EINVAL;
 }
 
+dt_status duet_store_bytes_or_none(struct duet_storing *storing, const char *text,
+                                   void *field)
+{
+    if (strcmp(text, "0") != 0)
+        return duet_store_bytes(storing, text, field);
+    *(int64_t *)field = 0;
+    return DT_OK;
+}
+
 dt_status duet_store_boolean(struct duet_storing *storing, const char *text, void *field)
 {
     (void)storing;

@@ -18,6 +18,9 @@ dt_status duet_store_integer(struct duet_storing *storing, const char *text, voi
 dt_status duet_store_partitions(struct duet_storing *storing, const char *text,
                                 void *field);
 dt_status duet_store_bytes(struct duet_storing *storing, const char *text, void *field);
+/* The same, or 0 where the range begins higher. */
+dt_status duet_store_bytes_or_none(struct duet_storing *storing, const char *text,
+                                   void *field);
 dt_status duet_store_boolean(struct duet_storing *storing, const char *text, void *field);
 /* One of the words in `allowed`, separated by ", " or " or ". */
 dt_status duet_store_choice(struct duet_storing *storing, const char *text, void *field);

@@ -25,6 +25,9 @@ static dt_status make_boxes(struct duet_outbox *outbox)
         box->lanes = calloc((size_t)box->route->partitions, sizeof(*box->lanes));
         if (box->lanes == NULL)
             return DT_ENOMEM;
+        box->topic = strdup(box->route->topic);
+        if (box->topic == NULL)
+            return DT_ENOMEM;
         box->lane_count = (size_t)box->route->partitions;
         outbox->box_count++;
         for (int32_t p = 0; p < box->route->partitions; p++) {
@@ -48,6 +51,7 @@ dt_status duet_outbox_init(struct duet_outbox *outbox, struct duet_plan *plan,
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&outbox->room, &monotonic);
+    pthread_cond_init(&outbox->replay, &monotonic);
     pthread_condattr_destroy(&monotonic);
     outbox->plan = plan;
     outbox->keys = keys;
@@ -80,15 +84,18 @@ void duet_outbox_fini(struct duet_outbox *outbox)
 
             free_list(lane->primary_first);
             free_list(lane->secondary_first);
+            free_list(lane->spill.behind_first);
             duet_counts_fini(&lane->counts);
         }
         free(outbox->boxes[b].lanes);
+        free(outbox->boxes[b].topic);
     }
     free(outbox->boxes);
     free(outbox->properties);
     free(outbox->ledger);
     dt_buf_fini(&outbox->scratch);
     duet_plan_free(outbox->plan);
+    pthread_cond_destroy(&outbox->replay);
     pthread_cond_destroy(&outbox->room);
     pthread_mutex_destroy(&outbox->lock);
 }
@@ -171,7 +178,9 @@ bool duet_outbox_wait_empty(struct duet_outbox *outbox, int64_t until_ms)
     bool empty;
 
     pthread_mutex_lock(&outbox->lock);
-    while (!(empty = outbox->primary_count + outbox->secondary_count == 0))
+    while (
+        !(empty =
+              outbox->primary_count + outbox->secondary_count + outbox->spilled_count == 0))
         if (!duet_outbox_wait_room(outbox, until_ms))
             break;
     pthread_mutex_unlock(&outbox->lock);

@@ -6,9 +6,10 @@
  * then gone. What is waiting is bounded: bytes unanswered by the primary, and bytes owed to the
  * secondary, each by memory_max.
  *
- * When the secondary's bound is reached: on a side where a group is live the application waits
- * (in duet_outbox_put, up to its deadline); elsewhere the copy is dropped after the primary has
- * the message, and its id range goes to the ledger. The application's callback never waits for
+ * Beyond half of the secondary's bound copies go to a journal on disk (spill.h). When that cannot
+ * take them either: on a side where a group is live the application waits (in duet_outbox_put, up
+ * to its deadline); elsewhere the copy is dropped after the primary has the message, and its id
+ * range goes to the ledger. The application's callback never waits for
  * a secondary.
  *
  * Thread: put from any; outcomes arrive on the senders' threads; one lock protects all, and no
@@ -21,12 +22,17 @@
 
 #include "dual/session.h"
 #include "duet/duet.h"
+#include "journal/journal.h"
 #include "side/sender.h"
 
 /* What the outbox writes into the ledger. */
 enum outbox_kind { OUTBOX_DROPPED, OUTBOX_REFUSED, OUTBOX_CANCELLED, OUTBOX_KINDS };
 
 struct duet_outgoing;
+
+/* So many copies of a lane are with the secondary's sender; the rest wait here, where the bound
+ * and the plan can still decide about them. */
+enum { DUET_LANE_WINDOW = 1024, SPILL_LANES = 2 };
 
 struct duet_lane { /* one partition of one route */
     struct duet_outbox *outbox;
@@ -38,6 +44,13 @@ struct duet_lane { /* one partition of one route */
     struct duet_outgoing
         *unhanded; /* first of the secondary list that its sender has not got */
     size_t handed;
+    struct {                          /* spill.h */
+        uint32_t id[SPILL_LANES];     /* in the journal */
+        uint64_t unread[SPILL_LANES]; /* copies in the journal that are in no list here */
+        struct duet_journal_cursor cursor[SPILL_LANES]; /* of the thread that reads */
+        int64_t oldest_ms; /* when the oldest of the unread was made, or before */
+        struct duet_outgoing *behind_first, *behind_last;
+    } spill;
     struct duet_counts counts; /* duet_issue_counter */
     bool counts_dirty;
     struct {
@@ -48,6 +61,7 @@ struct duet_lane { /* one partition of one route */
 
 struct duet_box { /* one route */
     const struct duet_plan_route *route;
+    char *topic; /* its Kafka name, which no plan changes: may be read without the lock */
     struct duet_lane *lanes; /* per partition */
     size_t lane_count;       /* fixed, as the array is: both may be read without the lock */
     int32_t round_robin;
@@ -70,6 +84,11 @@ struct duet_outbox {
     uint16_t boot;
     uint32_t window; /* of the last id; never goes back */
     struct duet_sender *sender[DUET_SIDES];
+    struct duet_journal *journal;         /* NULL: none */
+    int64_t spilled_count, spilled_bytes; /* in the journal, and in no list */
+    pthread_t replay_thread;
+    pthread_cond_t replay;
+    bool replay_runs, replay_stop, replay_idle;
     struct dt_buf scratch; /* of the mapping */
     struct duet_property *properties;
     struct duet_ledger_entry *ledger; /* finished entries, not yet in the store */

@@ -52,7 +52,9 @@ void duet_outbox_note(enum outbox_kind which, const struct duet_outgoing *outgoi
     struct duet_lane *lane = outgoing->lane;
 
     if (lane->open[which].used &&
-        lane->open[which].entry.sequence_to == outgoing->stamp.id.sequence) {
+        lane->open[which].entry.sequence_to == outgoing->stamp.id.sequence &&
+        lane->open[which].entry.id.boot == outgoing->stamp.id.boot &&
+        lane->open[which].entry.id.instance == outgoing->stamp.id.instance) {
         lane->open[which].entry.sequence_to++;
         lane->open[which].dirty = true;
         return;

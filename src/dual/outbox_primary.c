@@ -91,6 +91,7 @@ static void fix_id(struct duet_outbox *outbox, struct duet_outgoing *outgoing,
     stamp->id.partition = (uint16_t)lane->partition;
     stamp->id.sequence = lane->next_sequence;
     stamp->window = outbox->window;
+    outgoing->made_ms = now_ms;
     stamp->day = duet_day_of(event_ms, duet_zone_offset_s(outbox->zone, event_ms));
     duet_stamp_encode(outgoing->stamp_bytes, stamp, &outbox->keys->stamp,
                       lane->box->route->topic);

@@ -4,11 +4,8 @@
 
 #include "base/status.h"
 #include "dual/rules.h"
+#include "dual/spill.h"
 #include "model/mapping_encode.h"
-
-/* So many copies of a lane are with the secondary's sender; the rest wait here, where the bound
- * and the plan can still decide about them. */
-#define LANE_WINDOW 1024
 
 static const char closed_reason[] = "the producer was closed before the copy was stored";
 
@@ -65,7 +62,7 @@ void duet_outbox_pump(struct duet_lane *lane)
     struct duet_outbox *outbox = lane->outbox;
     struct duet_outgoing *next;
 
-    while (lane->handed < LANE_WINDOW && (next = next_unhanded(lane)) != NULL) {
+    while (lane->handed < DUET_LANE_WINDOW && (next = next_unhanded(lane)) != NULL) {
         dt_status status = send_secondary(outbox, next);
 
         if (status == DT_ENOMEM || status == DT_ECLOSED)
@@ -78,23 +75,37 @@ void duet_outbox_pump(struct duet_lane *lane)
         }
         duet_outbox_note(OUTBOX_REFUSED, next, DUET_ROCKETMQ, dt_error_text());
         outbox->stats.refused++;
+        if (lane->secondary_first == next) /* else it is with the next that is stored */
+            duet_spill_done(lane, next);
         duet_outgoing_take_out(&lane->secondary_first, &lane->secondary_last, next);
         secondary_gone(outbox, next);
     }
+}
+
+static void drop(struct duet_outbox *outbox, struct duet_outgoing *outgoing,
+                 const char *reason)
+{
+    duet_outbox_note(OUTBOX_DROPPED, outgoing, DUET_ROCKETMQ, reason);
+    outbox->stats.dropped++;
+    free(outgoing);
 }
 
 /* Lock: held. The primary has the message: it is owed to the secondary, or given up there. */
 void duet_outbox_owe_secondary(struct duet_outbox *outbox, struct duet_outgoing *outgoing)
 {
     struct duet_lane *lane = outgoing->lane;
-    bool critical = (lane->box->route->critical & (1u << DUET_ROCKETMQ)) != 0;
+    bool critical = (lane->box->route->critical & (1u << DUET_ROCKETMQ)) != 0, dropped;
 
+    if (duet_spill_take(lane, outgoing, critical, &dropped) && !dropped)
+        return;
+    if (dropped) {
+        drop(outbox, outgoing,
+             "journal and memory bound were reached while no group is live there");
+        return;
+    }
     if (!critical &&
         outbox->secondary_bytes + (int64_t)outgoing->size > outbox->memory_max) {
-        duet_outbox_note(OUTBOX_DROPPED, outgoing, DUET_ROCKETMQ,
-                         "the memory bound was reached while no group is live there");
-        outbox->stats.dropped++;
-        free(outgoing);
+        drop(outbox, outgoing, "the memory bound was reached while no group is live there");
         return;
     }
     outbox->secondary_bytes += (int64_t)outgoing->size;
@@ -114,6 +125,15 @@ void duet_outbox_secondary_sent(void *context, void *token, enum duet_outcome ou
 
     (void)position;
     pthread_mutex_lock(&outbox->lock);
+    if (outcome != DUET_DONE && outbox->closing && outbox->journal != NULL) {
+        /* Stays in the list, in its place: duet_spill_keep() keeps it for the next start. One in
+         * doubt is then sent again under its id. */
+        lane->handed--;
+        outgoing->handed = false;
+        pthread_mutex_unlock(&outbox->lock);
+        return;
+    }
+    duet_spill_done(lane, outgoing);
     duet_outgoing_take_out(&lane->secondary_first, &lane->secondary_last, outgoing);
     lane->handed--;
     if (outcome == DUET_DONE) {
@@ -130,7 +150,26 @@ void duet_outbox_secondary_sent(void *context, void *token, enum duet_outcome ou
     secondary_gone(outbox, outgoing);
     if (!outbox->closing)
         duet_outbox_pump(lane);
+    if (lane->unhanded == NULL && lane->handed < DUET_LANE_WINDOW / 2 &&
+        duet_spill_is_behind(lane))
+        duet_spill_wake(outbox);
     pthread_mutex_unlock(&outbox->lock);
+}
+
+/* What the journal has is still owed; everything else is given up. */
+static void give_up_list(struct duet_outbox *outbox, struct duet_outgoing **first,
+                         struct duet_outgoing **last)
+{
+    while (*first != NULL) {
+        struct duet_outgoing *outgoing = *first;
+
+        if (outgoing->lsn == 0) {
+            duet_outbox_note(OUTBOX_DROPPED, outgoing, DUET_ROCKETMQ, closed_reason);
+            outbox->stats.dropped++;
+        }
+        duet_outgoing_take_out(first, last, outgoing);
+        secondary_gone(outbox, outgoing);
+    }
 }
 
 void duet_outbox_give_up(struct duet_outbox *outbox)
@@ -141,15 +180,8 @@ void duet_outbox_give_up(struct duet_outbox *outbox)
             struct duet_lane *lane = &outbox->boxes[b].lanes[p];
 
             lane->unhanded = NULL;
-            while (lane->secondary_first != NULL) {
-                struct duet_outgoing *outgoing = lane->secondary_first;
-
-                duet_outbox_note(OUTBOX_DROPPED, outgoing, DUET_ROCKETMQ, closed_reason);
-                outbox->stats.dropped++;
-                duet_outgoing_take_out(&lane->secondary_first, &lane->secondary_last,
-                                       outgoing);
-                secondary_gone(outbox, outgoing);
-            }
+            give_up_list(outbox, &lane->secondary_first, &lane->secondary_last);
+            give_up_list(outbox, &lane->spill.behind_first, &lane->spill.behind_last);
         }
     pthread_mutex_unlock(&outbox->lock);
 }

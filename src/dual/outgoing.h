@@ -16,10 +16,14 @@ struct duet_outgoing {
     duet_produce_fn callback;
     void *opaque;
     int64_t deadline_ms;
+    int64_t made_ms;   /* wall clock, when its id was fixed; from the journal: its window */
     size_t size;       /* what it counts against the bounds */
     bool to_secondary; /* the plan it was made under writes the other side, too */
     bool answered;     /* the callback has run (as in doubt) */
     bool handed;       /* the secondary's sender has it */
+    uint64_t lsn;      /* where the journal has it; 0: it does not */
+    uint32_t journal_lane;
+    uint32_t journal_size; /* of its payload there */
 };
 
 /* Copies key, value and headers in one allocation; NULL without memory. */

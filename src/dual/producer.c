@@ -3,7 +3,9 @@
  * adopts plans, answers what is late and reports.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +14,7 @@
 #include "base/status.h"
 #include "dual/outbox.h"
 #include "dual/producer_report.h"
+#include "dual/spill.h"
 #include "dual/wake.h"
 
 #define TICK_MS        50
@@ -112,6 +115,15 @@ static void *run(void *context)
     return NULL;
 }
 
+static dt_status open_journal(struct duet_producer *producer)
+{
+    struct duet_session *session = &producer->session;
+    char folder[PATH_MAX + 16];
+
+    snprintf(folder, sizeof(folder), "%s/journal", session->home.folder);
+    return duet_spill_open(&producer->outbox, folder, session->config->journal_max);
+}
+
 static dt_status open_parts(struct duet_producer *producer, const char *config_path,
                             const char *name)
 {
@@ -135,6 +147,8 @@ static dt_status open_parts(struct duet_producer *producer, const char *config_p
         status = open_side(producer, DUET_KAFKA);
     if (status == DT_OK)
         status = open_side(producer, DUET_ROCKETMQ);
+    if (status == DT_OK && session->config->journal_max > 0)
+        status = open_journal(producer);
     if (status == DT_OK)
         status = duet_producer_report(session, &producer->outbox, false);
     if (status != DT_OK)
@@ -213,8 +227,11 @@ void duet_producer_statistics(duet_producer *producer, duet_producer_stats *out)
 
     pthread_mutex_lock(&outbox->lock);
     *out = outbox->stats;
-    out->pending = outbox->primary_count + outbox->secondary_count;
-    out->pending_bytes = outbox->primary_bytes + outbox->secondary_bytes;
+    out->pending = outbox->primary_count + outbox->secondary_count + outbox->spilled_count;
+    out->pending_bytes =
+        outbox->primary_bytes + outbox->secondary_bytes + outbox->spilled_bytes;
+    out->journal = outbox->spilled_count;
+    out->journal_bytes = outbox->spilled_bytes;
     pthread_mutex_unlock(&outbox->lock);
 }
 
@@ -236,13 +253,16 @@ void duet_producer_close(duet_producer *producer)
         pthread_join(producer->thread, NULL);
     }
     if (producer->outbox_made) {
+        duet_spill_stop(outbox);
         duet_outbox_close(outbox);
         /* the primary first: what it still stores is owed to the secondary, or listed */
         if (outbox->sender[DUET_KAFKA] != NULL)
             duet_sender_free(outbox->sender[DUET_KAFKA], CLOSE_MS);
         if (outbox->sender[DUET_ROCKETMQ] != NULL)
             duet_sender_free(outbox->sender[DUET_ROCKETMQ], CLOSE_MS);
+        duet_spill_keep(outbox);
         duet_outbox_give_up(outbox);
+        duet_spill_close(outbox);
         if (producer->thread_made &&
             duet_producer_report(&producer->session, outbox, true) != DT_OK)
             dt_log_warning(

@@ -1,8 +1,11 @@
 #include "dual/producer_report.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "dual/outgoing.h"
 
 /* Copies one lane's counters; true if there was something new. */
 static bool copy_lane(struct duet_lane *lane, bool all, struct duet_issue_report *report,
@@ -135,6 +138,33 @@ static dt_status report_ledger(struct duet_session *session, struct duet_outbox 
     return status;
 }
 
+static int64_t older(const struct duet_outgoing *first, int64_t oldest_ms)
+{
+    return first != NULL && first->made_ms < oldest_ms ? first->made_ms : oldest_ms;
+}
+
+/* Lock: held. For how long the oldest message that is not everywhere has been under way: in
+ * seconds, never less than it is, 0 if there is none. */
+static int64_t oldest_s(const struct duet_outbox *outbox, int64_t now_ms)
+{
+    int64_t oldest_ms = INT64_MAX;
+
+    for (size_t b = 0; b < outbox->box_count; b++)
+        for (size_t p = 0; p < outbox->boxes[b].lane_count; p++) {
+            const struct duet_lane *lane = &outbox->boxes[b].lanes[p];
+
+            oldest_ms = older(lane->primary_first, oldest_ms);
+            oldest_ms = older(lane->secondary_first, oldest_ms);
+            oldest_ms = older(lane->spill.behind_first, oldest_ms);
+            for (int which = 0; which < SPILL_LANES; which++)
+                if (lane->spill.unread[which] > 0 && lane->spill.oldest_ms < oldest_ms)
+                    oldest_ms = lane->spill.oldest_ms;
+        }
+    if (oldest_ms >= now_ms)
+        return oldest_ms == INT64_MAX ? 0 : 1;
+    return (now_ms - oldest_ms + 999) / 1000;
+}
+
 dt_status duet_producer_report(struct duet_session *session, struct duet_outbox *outbox,
                                bool closed)
 {
@@ -156,8 +186,11 @@ dt_status duet_producer_report(struct duet_session *session, struct duet_outbox 
     instance.plan = outbox->plan->version;
     instance.in_doubt = outbox->doubtful;
     instance.dropped = outbox->stats.dropped;
-    instance.pending_messages = outbox->primary_count + outbox->secondary_count;
-    instance.pending_bytes = outbox->primary_bytes + outbox->secondary_bytes;
+    instance.pending_messages =
+        outbox->primary_count + outbox->secondary_count + outbox->spilled_count;
+    instance.pending_bytes =
+        outbox->primary_bytes + outbox->secondary_bytes + outbox->spilled_bytes;
+    instance.oldest_s = oldest_s(outbox, instance.heartbeat_ms);
     settled = outbox->doubtful == 0 && instance.pending_messages == 0;
     pthread_mutex_unlock(&outbox->lock);
     for (size_t b = 0; b < outbox->box_count && status == DT_OK; b++)

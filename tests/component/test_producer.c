@@ -12,6 +12,7 @@
 #include "support/pair.h"
 
 #define CRITICAL_BOTH ((1u << DUET_KAFKA) | (1u << DUET_ROCKETMQ))
+#define NO_JOURNAL    "producer: {memory.max: 64KiB, journal.max: 0}\n"
 
 static atomic_int answers[3]; /* by duet_result */
 
@@ -157,7 +158,7 @@ static void an_outage_where_nobody_is_live_drops_and_lists(void **state)
     uint64_t dropped = 0;
 
     (void)state;
-    pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "producer: {memory.max: 64KiB}\n");
+    pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, NO_JOURNAL);
     rmq_mock_down(pair.rocketmq);
     producer = open_producer(&pair);
     for (int i = 0; i < 300; i++)
@@ -200,7 +201,7 @@ static void an_outage_of_a_live_side_is_the_applications_within_its_deadline(voi
     int64_t started_ms;
 
     (void)state;
-    pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "producer: {memory.max: 64KiB}\n");
+    pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, NO_JOURNAL);
     pair_plan(&pair, DUET_STEP_SWITCHED, DUET_ROCKETMQ, CRITICAL_BOTH);
     rmq_mock_down(pair.rocketmq);
     producer = open_producer(&pair);

@@ -1,8 +1,10 @@
 """RocketMQ is away for 20 s in dual write. Every callback comes from Kafka's acknowledgement.
 
     --outage kill|pause   a load below the memory bound: all is equal again afterwards
-    --outage bound        one above it: memory stays bounded, and the report differs by exactly
-                          the ranges that are listed as dropped
+    --outage spill        one far above it: what memory has no room for waits in the journal, and
+                          all is equal again afterwards
+    --outage bound        the same without a journal: memory stays bounded, and the report differs
+                          by exactly the ranges that are listed as dropped
 """
 import sys
 import time
@@ -18,8 +20,14 @@ def sum_of(report, side, field):
                and row['side'] == side)
 
 
+def producer_owes(m):
+    return sum(i['journal']['messages'] for i in m.json('status')['instances']
+               if i['role'] == 'producer')
+
+
 def below(s, outage):
-    m = s.migration(['carrier-stats'])
+    extra = 'producer: {memory.max: 262144}' if outage == 'spill' else ''
+    m = s.migration(['carrier-stats'], extra=extra)
     group = m.groups[0]
     m.init()
     m.consumer(group)
@@ -28,7 +36,8 @@ def below(s, outage):
     rate = total / (AWAY + 8)
     producer = m.producer('p', rate=rate)
     wait_for(lambda: m.next_row('p') > total * 0.05, 'the stream to run')
-    (s.brokers.rocketmq_kill if outage == 'kill' else s.brokers.rocketmq_pause)()
+    (s.brokers.rocketmq_pause if outage == 'pause' else s.brokers.rocketmq_kill)()
+    first = producer.rss()
     since, before = time.monotonic(), m.next_row('p')
     s.say('RocketMQ is away')
     # the pace of acknowledgements does not change: nobody waits for RocketMQ
@@ -37,7 +46,11 @@ def below(s, outage):
     need(acknowledged > rate * AWAY * 0.7, 'acknowledged while RocketMQ was away',
          f'{acknowledged} of {rate * AWAY:.0f}')
     need(m.processed(group) >= before + acknowledged * 0.7, 'live goes on', m.processed(group))
-    (s.brokers.rocketmq_start if outage == 'kill' else s.brokers.rocketmq_resume)()
+    need(producer.rss() < first + (32 << 20) * (4 if SLOWER > 1 else 1), 'memory stays bounded',
+         f'{first >> 20} MiB, then {producer.rss() >> 20} MiB')
+    if outage == 'spill':
+        wait_for(lambda: producer_owes(m) > acknowledged * 0.7, 'status to show what is owed')
+    (s.brokers.rocketmq_resume if outage == 'pause' else s.brokers.rocketmq_start)()
     s.say('RocketMQ is back')
     producer.need_exit(0)
     need('waited for a secondary: 0 times' in producer.err(), 'no call waited', producer.err())
@@ -50,7 +63,7 @@ def below(s, outage):
 
 
 def bound(s):
-    m = s.migration(['carrier-stats'], extra='producer: {memory.max: 262144}')
+    m = s.migration(['carrier-stats'], extra='producer: {memory.max: 262144, journal.max: 0}')
     group = m.groups[0]
     # many times the bound, where the brokers hold so much
     source, times = s.csv, 1

@@ -1,0 +1,118 @@
+#include "dual/outgoing_bytes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/status.h"
+
+#define FORMAT    1
+#define NULL_SIZE UINT32_MAX
+
+static void put_field(struct dt_buf *out, struct dt_span field)
+{
+    if (field.data == NULL) {
+        dt_buf_put_u32(out, NULL_SIZE);
+        return;
+    }
+    dt_buf_put_u32(out, (uint32_t)field.size);
+    dt_buf_put_span(out, field);
+}
+
+void duet_outgoing_encode(struct dt_buf *out, const struct duet_outgoing *outgoing)
+{
+    const struct duet_record *record = &outgoing->record;
+
+    dt_buf_put_u8(out, FORMAT);
+    dt_buf_put(out, outgoing->stamp_bytes, DUET_STAMP_SIZE);
+    put_field(out, record->key);
+    put_field(out, record->value);
+    dt_buf_put_u32(out, (uint32_t)record->header_count);
+    for (size_t i = 0; i < record->header_count; i++) {
+        put_field(out, record->headers[i].name);
+        put_field(out, record->headers[i].value);
+    }
+}
+
+static struct dt_span take_field(struct dt_scan *scan)
+{
+    uint32_t size = dt_scan_u32(scan);
+
+    /* an empty field has an address, as a record wants it: that of what stands behind it */
+    return size == NULL_SIZE ? dt_span_of(NULL, 0) : dt_scan_bytes(scan, size);
+}
+
+/* Reads what stands in `bytes` into `outgoing`, which borrows it. */
+static bool take_record(struct duet_outgoing *outgoing, struct duet_header *headers,
+                        size_t header_count, struct dt_scan *scan)
+{
+    outgoing->record.key = take_field(scan);
+    outgoing->record.value = take_field(scan);
+    if (dt_scan_u32(scan) != header_count)
+        return false;
+    for (size_t i = 0; i < header_count; i++) {
+        headers[i].name = take_field(scan);
+        headers[i].value = take_field(scan);
+    }
+    outgoing->record.headers = headers;
+    outgoing->record.header_count = header_count;
+    outgoing->record.timestamp_ms = -1;
+    return dt_scan_ok(scan) && scan->left == 0;
+}
+
+/* How many headers follow; more than the bytes can hold is no message. */
+static bool count_headers(struct dt_scan scan, size_t *count)
+{
+    take_field(&scan);
+    take_field(&scan);
+    *count = dt_scan_u32(&scan);
+    return dt_scan_ok(&scan) && *count <= scan.left / 8;
+}
+
+dt_status duet_outgoing_decode(struct dt_span bytes, const struct duet_keys *keys,
+                               const char *topic, int32_t partition,
+                               struct duet_outgoing **out)
+{
+    static const char what[] = "a message of the journal";
+    struct dt_scan scan = dt_scan_of(bytes);
+    uint8_t format = dt_scan_u8(&scan);
+    struct dt_span stamp = dt_scan_bytes(&scan, DUET_STAMP_SIZE);
+    enum duet_stamp_verdict verdict;
+    struct duet_outgoing *outgoing;
+    struct duet_header *headers;
+    uint8_t *copy;
+    size_t count, size;
+
+    *out = NULL;
+    if (!dt_scan_ok(&scan) || format != FORMAT || !count_headers(scan, &count))
+        return dt_error_set(DT_ECORRUPT, "%s of %s/%d has another format", what, topic,
+                            (int)partition);
+    size = sizeof(*outgoing) + count * sizeof(*headers) + scan.left + 1;
+    outgoing = malloc(size);
+    if (outgoing == NULL)
+        return dt_error_set(DT_ENOMEM, "no memory for %s", what);
+    memset(outgoing, 0, sizeof(*outgoing));
+    outgoing->size = size;
+    headers = (struct duet_header *)(void *)(outgoing + 1);
+    copy = (uint8_t *)(headers + count);
+    memcpy(copy, scan.next, scan.left);
+    scan.next = copy;
+    if (!take_record(outgoing, headers, count, &scan)) {
+        free(outgoing);
+        return dt_error_set(DT_ECORRUPT, "%s of %s/%d has fields that do not fit", what,
+                            topic, (int)partition);
+    }
+    verdict = duet_stamp_decode(&outgoing->stamp, stamp, &keys->stamp, topic, partition);
+    if (verdict != DUET_STAMP_OK) {
+        free(outgoing);
+        return dt_error_set(DT_ECORRUPT, "%s of %s/%d: %s", what, topic, (int)partition,
+                            duet_stamp_verdict_text(verdict));
+    }
+    memcpy(outgoing->stamp_bytes, stamp.data, DUET_STAMP_SIZE);
+    dt_base64_encode(outgoing->stamp_text, stamp.data, DUET_STAMP_SIZE);
+    outgoing->stamp_text[DUET_STAMP_TEXT_SIZE] = '\0';
+    outgoing->made_ms = (int64_t)outgoing->stamp.window * 60000;
+    outgoing->to_secondary = true;
+    *out = outgoing;
+    return DT_OK;
+}

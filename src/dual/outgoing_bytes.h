@@ -1,0 +1,28 @@
+/*
+ * outgoing_bytes.h - a message on its way as bytes of the journal, and back.
+ *
+ *   | format 1: 1 | stamp: 28 | key | value | number of headers: 4 | name, value ... |
+ *
+ * Each of key, value, name is its size in 4 bytes and its bytes; null is the size ffffffff alone.
+ * The stamp is that of both copies: what comes back is never stamped again.
+ */
+#ifndef DUAL_OUTGOING_BYTES_H
+#define DUAL_OUTGOING_BYTES_H
+
+#include "base/buf.h"
+#include "dual/outgoing.h"
+
+/* Appends; the buffer's failure says that it did not fit. */
+void duet_outgoing_encode(struct dt_buf *out, const struct duet_outgoing *outgoing);
+
+/**
+ * @param topic Kafka's, and the partition: those of the lane that it was found in.
+ * @param out   the caller's, free(); its lane is not set.
+ * @returns DT_OK; DT_ECORRUPT: these bytes are no message, or its stamp is not for this lane;
+ *          DT_ENOMEM.
+ */
+dt_status duet_outgoing_decode(struct dt_span bytes, const struct duet_keys *keys,
+                               const char *topic, int32_t partition,
+                               struct duet_outgoing **out);
+
+#endif

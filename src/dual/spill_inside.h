@@ -1,0 +1,23 @@
+/*
+ * spill_inside.h - what spill.c (into the journal) and spill_replay.c (back out) share.
+ */
+#ifndef DUAL_SPILL_INSIDE_H
+#define DUAL_SPILL_INSIDE_H
+
+#include "dual/spill.h"
+
+/* Of a partition's lanes in the journal, front is read first. Its bit in the lane's side. */
+enum { SPILL_FRONT, SPILL_MAIN, SPILL_FRONT_BIT = 0x80 };
+
+/* Lock: outbox->lock held. What duet_journal_append() returns. */
+dt_status duet_spill_append(struct duet_lane *lane, int which,
+                            const struct duet_outgoing *outgoing);
+
+/* Lock: outbox->lock held. What waits behind the journal goes into it, or, with nothing left to
+ * read there, into the secondary list. */
+void duet_spill_settle_behind(struct duet_lane *lane);
+
+/* The thread; its argument is the outbox. */
+void *duet_spill_run(void *outbox);
+
+#endif

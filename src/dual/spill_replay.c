@@ -1,0 +1,191 @@
+/*
+ * spill_replay.c - reads the journal back into the secondary lists while their sender has room.
+ *
+ * Only this thread reads, and only it moves a lane's cursors; it reads without the lock, so that
+ * nobody waits for the disk with it.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "dual/outbox_inside.h"
+#include "dual/outgoing_bytes.h"
+#include "dual/spill_inside.h"
+#include "journal/journal.h"
+
+#define TURN_COUNT     256         /* messages of one lane in one go */
+#define TURN_BYTES     (1u << 20)  /* the same */
+#define PAYLOAD_MAX    (16u << 20) /* more than a segment holds */
+#define IDLE_MS        200
+#define UNWRITTEN_MS   5 /* until what was appended can be read */
+#define WARN_PERIOD_MS 10000
+
+struct turn {
+    struct duet_outgoing *first, *last;
+    uint64_t count; /* taken from the journal, those that are no messages included */
+    int64_t bytes;  /* of their payloads */
+    size_t size;    /* in memory */
+    uint64_t broken;
+    size_t size_max; /* ends with the message that reaches it */
+};
+
+static int lane_to_read(const struct duet_lane *lane)
+{
+    return lane->spill.unread[SPILL_FRONT] > 0 ? SPILL_FRONT : SPILL_MAIN;
+}
+
+/* Lock: held. */
+static bool wants_more(const struct duet_lane *lane)
+{
+    const struct duet_outbox *outbox = lane->outbox;
+
+    if (lane->spill.unread[SPILL_FRONT] + lane->spill.unread[SPILL_MAIN] == 0)
+        return false;
+    return lane->unhanded == NULL && lane->handed < DUET_LANE_WINDOW / 2 &&
+           (lane->handed == 0 || outbox->secondary_bytes < outbox->memory_max / 2);
+}
+
+/* Lock: held. What is read back leaves half of the bound to what comes from the application. */
+static size_t turn_size(const struct duet_outbox *outbox)
+{
+    int64_t room = outbox->memory_max / 2 - outbox->secondary_bytes;
+
+    if (room <= 0)
+        return 1; /* one message */
+    return room < TURN_BYTES ? (size_t)room : TURN_BYTES;
+}
+
+/* Lock: not held. */
+static dt_status read_turn(struct duet_lane *lane, int which, uint64_t unread,
+                           struct dt_buf *payload, struct turn *turn)
+{
+    struct duet_outbox *outbox = lane->outbox;
+    struct duet_record_view record;
+    dt_status status = DT_OK;
+
+    while (turn->count < unread && turn->count < TURN_COUNT &&
+           turn->size < turn->size_max) {
+        struct duet_outgoing *outgoing;
+
+        status = duet_journal_next(outbox->journal, lane->spill.id[which],
+                                   &lane->spill.cursor[which], payload, &record);
+        if (status != DT_OK)
+            break;
+        turn->count++;
+        turn->bytes += (int64_t)record.payload.size;
+        status = duet_outgoing_decode(record.payload, outbox->keys, lane->box->topic,
+                                      lane->partition, &outgoing);
+        if (status == DT_ECORRUPT) {
+            turn->broken++;
+            dt_log_error("record %llu of the journal is given up: %s",
+                         (unsigned long long)record.lsn, dt_error_text());
+            continue;
+        }
+        if (status != DT_OK) { /* no memory: it is read again */
+            turn->count--;
+            turn->bytes -= (int64_t)record.payload.size;
+            lane->spill.cursor[which].lsn = record.lsn - 1;
+            lane->spill.cursor[which].segment = 0;
+            break;
+        }
+        outgoing->lane = lane;
+        outgoing->lsn = record.lsn;
+        outgoing->journal_lane = lane->spill.id[which];
+        outgoing->journal_size = (uint32_t)record.payload.size;
+        turn->size += outgoing->size;
+        duet_outgoing_append(&turn->first, &turn->last, outgoing);
+    }
+    return status;
+}
+
+/* Lock: held. */
+static void take_turn(struct duet_lane *lane, int which, struct turn *turn)
+{
+    struct duet_outbox *outbox = lane->outbox;
+    struct duet_outgoing *next;
+
+    lane->spill.unread[which] -= turn->count;
+    outbox->spilled_count -= (int64_t)turn->count;
+    outbox->spilled_bytes -= turn->bytes;
+    outbox->stats.dropped += (int64_t)turn->broken;
+    if (lane->unhanded == NULL)
+        lane->unhanded = turn->first;
+    for (struct duet_outgoing *at = turn->first; at != NULL; at = next) {
+        next = at->next;
+        outbox->secondary_bytes += (int64_t)at->size;
+        outbox->secondary_count++;
+        outbox->stats.replayed++;
+        duet_outgoing_append(&lane->secondary_first, &lane->secondary_last, at);
+    }
+    duet_spill_settle_behind(lane);
+    duet_outbox_pump(lane);
+    duet_outbox_wake_waiters(outbox);
+}
+
+/* Lock: held, given up while it reads. True if something came back. */
+static bool replay_lane(struct duet_lane *lane, struct dt_buf *payload, int64_t *warned_ms)
+{
+    struct duet_outbox *outbox = lane->outbox;
+    struct turn turn = {.size_max = turn_size(outbox)};
+    int which = lane_to_read(lane);
+    uint64_t unread = lane->spill.unread[which];
+    dt_status status;
+
+    pthread_mutex_unlock(&outbox->lock);
+    status = read_turn(lane, which, unread, payload, &turn);
+    if (status != DT_OK && status != DT_ENOTFOUND && status != DT_ECORRUPT &&
+        dt_clock_ms() - *warned_ms > WARN_PERIOD_MS) {
+        *warned_ms = dt_clock_ms();
+        dt_log_error("the journal cannot be read now: %s", dt_error_text());
+    }
+    pthread_mutex_lock(&outbox->lock);
+    if (turn.count == 0)
+        return false;
+    take_turn(lane, which, &turn);
+    return true;
+}
+
+/* Lock: held. */
+static void sleep_for(struct duet_outbox *outbox, int64_t ms)
+{
+    int64_t at_ms = dt_clock_ms() + ms;
+    struct timespec until = {at_ms / 1000, at_ms % 1000 * 1000000};
+
+    outbox->replay_idle = true;
+    pthread_cond_timedwait(&outbox->replay, &outbox->lock, &until);
+    outbox->replay_idle = false;
+}
+
+void *duet_spill_run(void *context)
+{
+    struct duet_outbox *outbox = context;
+    int64_t warned_ms = INT64_MIN / 2;
+    struct dt_buf payload;
+
+    dt_buf_init(&payload, PAYLOAD_MAX);
+    pthread_mutex_lock(&outbox->lock);
+    while (!outbox->replay_stop) {
+        bool any = false, unwritten = false;
+
+        for (size_t b = 0; b < outbox->box_count; b++)
+            for (size_t p = 0; p < outbox->boxes[b].lane_count; p++) {
+                struct duet_lane *lane = &outbox->boxes[b].lanes[p];
+
+                if (lane->spill.behind_first != NULL)
+                    duet_spill_settle_behind(lane);
+                if (outbox->replay_stop || !wants_more(lane))
+                    continue;
+                if (replay_lane(lane, &payload, &warned_ms))
+                    any = true;
+                else
+                    unwritten = true;
+            }
+        if (!any && !outbox->replay_stop)
+            sleep_for(outbox, unwritten ? UNWRITTEN_MS : IDLE_MS);
+    }
+    pthread_mutex_unlock(&outbox->lock);
+    dt_buf_fini(&payload);
+    return NULL;
+}
