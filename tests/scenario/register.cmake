@@ -69,4 +69,15 @@ if(NOT DUET_SANITIZE)
   set_tests_properties(real.interop_java PROPERTIES LABELS real SKIP_RETURN_CODE 77 TIMEOUT 400
                        FIXTURES_REQUIRED brokers RESOURCE_LOCK brokers
                        ENVIRONMENT "${scenario_environment};DUET_BROKERS_DIR=${brokers_dir}")
+
+  add_executable(rmq_security ${CMAKE_SOURCE_DIR}/tests/interop/rmq_security.c)
+  target_link_libraries(rmq_security PRIVATE rmq_static)
+  set_target_properties(rmq_security PROPERTIES
+                        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  foreach(version 5.3.3 5.4.0 4.9.4)
+    add_test(NAME real.security_${version}
+             COMMAND ${CMAKE_SOURCE_DIR}/tests/interop/security.sh ${CMAKE_BINARY_DIR} ${version})
+    set_tests_properties(real.security_${version} PROPERTIES LABELS real TIMEOUT 300)
+  endforeach()
+  set_property(TEST real.security_5.4.0 real.security_4.9.4 APPEND PROPERTY LABELS long)
 endif()
