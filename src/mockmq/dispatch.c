@@ -101,7 +101,10 @@ static void handle(struct mockmq *mock, const struct mock_fault *fault,
     int32_t response_code;
 
     if (mock_script_error(mock, call->command->code, &response_code)) {
-        mock_reply_fail(reply, response_code, "answered so because it was asked for");
+        mock_reply_fail(reply, response_code,
+                        response_code == RMQ_NO_PERMISSION /* else it is about identity */
+                            ? "this is forbidden because it was asked for"
+                            : "answered so because it was asked for");
         return;
     }
     if (fault != NULL && fault->is.action == RMQ_MOCK_ANSWER) {

@@ -8,372 +8,108 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "rmq/producer_inside.h"
-#include "rmq/send.h"
+#include "rmq/lane_inside.h"
 
 enum {
-    BATCH_STORED_MAX =
-        4 * 1024 * 1024 - 65536, /* what the broker's store makes of a batch */
-    SCAN_MS = 10,  /* at the most so often are unsorted deadlines looked through */
-    ERRORS_MAX = 3 /* code 1 to a batch, before its members go one by one */
+    SCAN_MS = 10 /* at the most so often are unsorted deadlines looked through */
 };
 
-static void lane_go(struct rmq_lane *lane);
+/* ---------------------------------------------------------------- intake */
 
-/* ---------------------------------------------------------------- lines */
-
-static void line_append(struct rmq_line *line, struct rmq_outgoing *message)
+/* Lock: lane->mutex held. */
+static void take_in(struct rmq_lane *lane, struct rmq_outgoing *message)
 {
-    message->next = NULL;
-    if (line->last != NULL)
-        line->last->next = message;
-    else
-        line->first = message;
-    line->last = message;
+    if (message->deadline_ms < lane->last_deadline_ms)
+        lane->is_sorted = false;
+    lane->last_deadline_ms = message->deadline_ms;
+    rmq_line_append(&lane->incoming, message);
+    lane->incoming_count++;
+    lane->incoming_size += message->item_size;
 }
 
-static struct rmq_outgoing *line_take(struct rmq_line *line)
+/* True if the loop must be told, which the caller then does. Lock: lane->mutex held. */
+static bool must_post(struct rmq_lane *lane, int64_t deadline_ms)
 {
-    struct rmq_outgoing *message = line->first;
+    bool is_full = lane->is_lingering && (lane->incoming_count >= lane->linger_count ||
+                                          lane->incoming_size >= lane->linger_size);
+    bool post =
+        !lane->is_posted && (!lane->is_awake || deadline_ms < lane->wake_ms || is_full);
 
-    if (message == NULL)
-        return NULL;
-    line->first = message->next;
-    if (line->first == NULL)
-        line->last = NULL;
-    return message;
+    if (deadline_ms < lane->wake_ms)
+        lane->wake_ms = deadline_ms;
+    lane->is_awake = true;
+    lane->is_posted |= post;
+    return post;
 }
 
-/* Puts all of `tail` behind `line`. */
-static void line_join(struct rmq_line *line, struct rmq_line *tail)
+dt_status rmq_lane_push(struct rmq_lane *lane, struct rmq_outgoing *message)
 {
-    if (tail->first == NULL)
-        return;
-    if (line->last != NULL)
-        line->last->next = tail->first;
-    else
-        line->first = tail->first;
-    line->last = tail->last;
-    tail->first = tail->last = NULL;
-}
-
-static void collect(struct rmq_lane *lane)
-{
-    struct rmq_line incoming;
+    bool post;
 
     pthread_mutex_lock(&lane->mutex);
-    incoming = lane->incoming;
-    lane->incoming.first = lane->incoming.last = NULL;
+    if (lane->is_closed) {
+        pthread_mutex_unlock(&lane->mutex);
+        return dt_error_set(DT_ECLOSED, "the producer is being closed");
+    }
+    if (!message->has_id)
+        rmq_outgoing_set_ids(message, &lane->ids);
+    take_in(lane, message);
+    post = must_post(lane, message->deadline_ms);
     pthread_mutex_unlock(&lane->mutex);
-    line_join(&lane->pending, &incoming);
+    if (post)
+        dt_loop_post(lane->producer->client->loop, &lane->op);
+    return DT_OK;
 }
 
-/* ---------------------------------------------------------------- ends of messages */
-
-static void tell(struct rmq_outgoing *message, dt_status status, const char *reason,
-                 const rmq_receipt *receipt)
+void rmq_lane_push_line(struct rmq_lane *lane, struct rmq_line *line)
 {
-    message->ended = true;
-    if (message->callback != NULL)
-        message->callback(message->opaque, status, reason, receipt);
-}
-
-/* Makes room for others. Before the callback runs, which may want that room. */
-static void make_room(struct rmq_lane *lane, const struct rmq_line *line)
-{
-    size_t memory = 0;
-
-    for (const struct rmq_outgoing *message = line->first; message != NULL;
-         message = message->next)
-        memory += rmq_outgoing_memory(message);
-    atomic_fetch_sub(&lane->producer->memory_used, memory);
-}
-
-/* The last of a message: its callback runs, unless it has. */
-static void finish(struct rmq_lane *lane, struct rmq_outgoing *message, dt_status status,
-                   const char *reason)
-{
-    atomic_fetch_sub(&lane->producer->memory_used, rmq_outgoing_memory(message));
-    if (!message->ended)
-        tell(message, status, reason, NULL);
-    free(message);
-}
-
-/* A message that is in no request ends without being stored, or in doubt if it ever was in one
- * that was not answered. */
-static void end_unsent(struct rmq_lane *lane, struct rmq_outgoing *message,
-                       dt_status status, const char *what)
-{
-    char reason[2 * RMQ_REASON_SIZE];
-
-    snprintf(reason, sizeof(reason), "%s%s%s", what, lane->trouble[0] == 0 ? "" : ": ",
-             lane->trouble);
-    finish(lane, message, message->in_doubt ? DT_EINDOUBT : status, reason);
-}
-
-/* Ends what is due; returns the next deadline. Messages in a request under way stay in their
- * place, so that receipts find theirs. */
-static int64_t expire(struct rmq_lane *lane, int64_t now_ms, bool is_sorted)
-{
-    struct rmq_line kept = {NULL, NULL};
-    int64_t next_ms = INT64_MAX;
+    int64_t first_ms = INT64_MAX;
     struct rmq_outgoing *message;
-
-    for (message = lane->flying.first; message != NULL; message = message->next) {
-        if (message->ended)
-            continue;
-        if (message->deadline_ms > now_ms) {
-            if (message->deadline_ms < next_ms)
-                next_ms = message->deadline_ms;
-            continue;
-        }
-        tell(message, DT_EINDOUBT, "sent, and not answered before the deadline", NULL);
-    }
-    while ((message = lane->pending.first) != NULL &&
-           (!is_sorted || message->deadline_ms <= now_ms)) {
-        line_take(&lane->pending);
-        if (message->deadline_ms <= now_ms) {
-            end_unsent(lane, message, DT_ETIMEDOUT, "not stored before the deadline");
-            continue;
-        }
-        if (message->deadline_ms < next_ms)
-            next_ms = message->deadline_ms;
-        line_append(&kept, message);
-    }
-    if (is_sorted) {
-        if (message != NULL && message->deadline_ms < next_ms)
-            next_ms = message->deadline_ms;
-    } else {
-        line_join(&kept, &lane->pending);
-        lane->pending = kept;
-    }
-    return next_ms;
-}
-
-static void set_timer(struct rmq_lane *lane)
-{
-    int64_t at_ms;
+    bool post;
 
     pthread_mutex_lock(&lane->mutex);
-    at_ms = lane->wake_ms;
+    while ((message = rmq_line_take(line)) != NULL) {
+        if (message->deadline_ms < first_ms)
+            first_ms = message->deadline_ms;
+        take_in(lane, message);
+    }
+    post = must_post(lane, first_ms);
     pthread_mutex_unlock(&lane->mutex);
-    if (lane->state == RMQ_LANE_BACKOFF && lane->backoff_until_ms < at_ms)
-        at_ms = lane->backoff_until_ms;
-    dt_timer_set_sooner(lane->timer, at_ms);
+    if (post)
+        dt_loop_post(lane->producer->client->loop, &lane->op);
 }
 
-static void on_timer(void *context)
+void rmq_lane_post(struct rmq_lane *lane)
 {
-    struct rmq_lane *lane = context;
-    int64_t now_ms = dt_clock_ms();
-    int64_t next_ms;
-    bool is_sorted;
+    bool post;
 
     pthread_mutex_lock(&lane->mutex);
-    line_join(&lane->pending, &lane->incoming);
-    is_sorted = lane->is_sorted;
-    lane->wake_ms = INT64_MAX; /* from here on pushes tell us of theirs */
+    post = !lane->is_posted;
+    lane->is_posted = true;
     pthread_mutex_unlock(&lane->mutex);
-    next_ms = expire(lane, now_ms, is_sorted);
-    if (!is_sorted && next_ms < now_ms + SCAN_MS)
-        next_ms = now_ms + SCAN_MS;
+    if (post)
+        dt_loop_post(lane->producer->client->loop, &lane->op);
+}
+
+void rmq_lane_unsort(struct rmq_lane *lane)
+{
     pthread_mutex_lock(&lane->mutex);
-    if (next_ms < lane->wake_ms)
-        lane->wake_ms = next_ms;
+    lane->is_sorted = false;
     pthread_mutex_unlock(&lane->mutex);
-    /* nothing was sent, and there is nothing left that should be */
-    if (lane->state == RMQ_LANE_CALLING && lane->call.state == RMQ_CALL_WAITING &&
-        lane->pending.first == NULL) {
-        rmq_call_cancel(&lane->call);
-        lane->state = RMQ_LANE_IDLE;
-    }
-    if (lane->state == RMQ_LANE_BACKOFF && now_ms >= lane->backoff_until_ms)
-        lane->state = RMQ_LANE_IDLE;
-    lane_go(lane);
-    set_timer(lane);
 }
 
-/* ---------------------------------------------------------------- failures */
-
-static void set_trouble(struct rmq_lane *lane, const char *reason)
+/* Lock: lane->mutex held. */
+static void take_incoming(struct rmq_lane *lane)
 {
-    snprintf(lane->trouble, sizeof(lane->trouble), "%s", reason);
+    rmq_line_join(&lane->pending, &lane->incoming);
+    lane->incoming_count = lane->incoming_size = 0;
 }
 
-static void back_off(struct rmq_lane *lane)
+void rmq_lane_collect(struct rmq_lane *lane)
 {
-    struct rmq_client *client = lane->producer->client;
-
-    lane->state = RMQ_LANE_BACKOFF;
-    lane->failures++;
-    lane->backoff_until_ms = dt_clock_ms() + rmq_client_backoff_ms(client, lane->failures);
-    if (lane->failures == 1)
-        dt_log_debug("queue %s/%d of topic '%s': %s", lane->queue.broker_name,
-                     lane->queue.queue_id, lane->topic_name, lane->trouble);
-    set_timer(lane);
-}
-
-/* Back to the front, less those whose deadline has come meanwhile. */
-static void put_back(struct rmq_lane *lane, bool in_doubt, bool alone)
-{
-    struct rmq_line again = {NULL, NULL};
-    struct rmq_outgoing *message;
-
-    while ((message = line_take(&lane->flying)) != NULL) {
-        message->in_doubt |= in_doubt;
-        message->alone |= alone;
-        if (message->ended)
-            finish(lane, message, DT_EINDOUBT, "");
-        else
-            line_append(&again, message);
-    }
-    lane->flying_count = 0;
-    line_join(&again, &lane->pending);
-    lane->pending = again;
-}
-
-static void on_stored(struct rmq_lane *lane, const struct rmq_command *command)
-{
-    struct rmq_receipts receipts;
-    struct rmq_outgoing *message;
-    rmq_receipt receipt;
-
-    lane->failures = lane->error_count = 0;
-    lane->trouble[0] = 0;
-    receipt.queue = lane->queue;
-    receipt.send_status = (rmq_send_status)command->code;
-    receipt.less_safe = receipt.send_status != RMQ_SEND_OK;
-    rmq_receipts_start(&receipts, command);
-    make_room(lane, &lane->flying);
-    while ((message = line_take(&lane->flying)) != NULL) {
-        rmq_receipts_next(&receipts, message, &receipt);
-        if (!message->ended)
-            tell(message, DT_OK, "", &receipt);
-        free(message);
-    }
-    lane->flying_count = 0;
-}
-
-static void on_refused(struct rmq_lane *lane)
-{
-    struct rmq_outgoing *message;
-
-    if (lane->flying_count > 1) { /* one of them is bad: find out which */
-        put_back(lane, false, true);
-        lane->error_count = 0;
-        return;
-    }
-    message = line_take(&lane->flying);
-    lane->flying_count = 0;
-    finish(lane, message, message->in_doubt ? DT_EINDOUBT : DT_EREFUSED, lane->trouble);
-    lane->failures = lane->error_count = 0;
-    lane->trouble[0] = 0;
-}
-
-static void on_answer(struct rmq_call *call, const struct rmq_answer *answer)
-{
-    struct rmq_lane *lane = call->owner;
-    const struct rmq_command *command = answer->command;
-    enum rmq_send_verdict verdict;
-
-    lane->state = RMQ_LANE_IDLE;
-    if (answer->status != DT_OK) {
-        set_trouble(lane, answer->reason);
-        put_back(lane, answer->status == DT_EINDOUBT, false);
-        rmq_topic_refresh(lane->topic, NULL);
-        back_off(lane);
-        lane_go(lane);
-        return;
-    }
-    verdict = rmq_send_judge(command);
-    if (verdict == RMQ_SEND_STORED) {
-        on_stored(lane, command);
-        lane_go(lane);
-        return;
-    }
-    snprintf(lane->trouble, sizeof(lane->trouble), "the broker %s %d: %.*s",
-             rmq_command_is_denied(command) ? "denies access," : "answers", command->code,
-             (int)command->remark.size,
-             command->remark.size == 0 ? "" : (const char *)command->remark.data);
-    if (verdict == RMQ_SEND_AGAIN && command->code == RMQ_SYSTEM_ERROR &&
-        lane->flying_count > 1 && ++lane->error_count >= ERRORS_MAX)
-        verdict = RMQ_SEND_REFUSED;
-    if (verdict == RMQ_SEND_REFUSED) {
-        on_refused(lane);
-    } else {
-        put_back(lane, false, false);
-        if (command->code != RMQ_SYSTEM_BUSY)
-            rmq_topic_refresh(lane->topic, NULL);
-        back_off(lane);
-    }
-    lane_go(lane);
-}
-
-/* ---------------------------------------------------------------- sending */
-
-/* Moves what fits into one request from pending to flying. */
-static void take_batch(struct rmq_lane *lane)
-{
-    const struct rmq_producer *producer = lane->producer;
-    size_t size = 0, stored = 0;
-    struct rmq_outgoing *message;
-
-    while ((message = lane->pending.first) != NULL) {
-        bool is_first = lane->flying_count == 0;
-
-        size += message->item_size;
-        stored += rmq_outgoing_stored_size(message);
-        if (!is_first &&
-            (message->alone || lane->flying_count >= producer->batch_count_max ||
-             size > producer->batch_size_max || stored > BATCH_STORED_MAX))
-            return;
-        line_append(&lane->flying, line_take(&lane->pending));
-        lane->flying_count++;
-        if (message->alone)
-            return;
-    }
-}
-
-static void encode(struct rmq_call *call, struct dt_buf *out, enum rmq_header_type type)
-{
-    struct rmq_lane *lane = call->owner;
-    struct rmq_send send;
-
-    collect(lane);
-    take_batch(lane);
-    send.group = lane->producer->group;
-    send.topic = lane->topic_name;
-    send.queue = &lane->queue;
-    send.first = lane->flying.first;
-    send.count = lane->flying_count;
-    rmq_send_encode(&send, call->opaque, type, out);
-}
-
-static void on_route(struct rmq_topic_wait *wait, struct rmq_topic *topic, dt_status status,
-                     const char *reason)
-{
-    struct rmq_lane *lane = DT_CONTAINER(wait, struct rmq_lane, wait);
-
-    (void)topic;
-    lane->state = RMQ_LANE_IDLE;
-    if (status != DT_OK) {
-        set_trouble(lane, reason);
-        back_off(lane);
-    }
-    lane_go(lane);
-}
-
-static void close_finished(struct rmq_lane *lane)
-{
-    bool is_posted;
-
     pthread_mutex_lock(&lane->mutex);
-    is_posted = lane->is_posted;
+    take_incoming(lane);
     pthread_mutex_unlock(&lane->mutex);
-    if (is_posted || lane->is_finished)
-        return; /* the operation that is on its way comes by here */
-    lane->is_finished = true;
-    rmq_producer_lane_finished(lane->producer);
 }
 
 /* True if there is nothing to send; whoever pushes then posts. */
@@ -394,47 +130,236 @@ static bool is_empty(struct rmq_lane *lane)
     return empty;
 }
 
-/* Goes on with whatever is next, if nothing is under way. */
-static void lane_go(struct rmq_lane *lane)
+/* ---------------------------------------------------------------- timers */
+
+void rmq_lane_set_timer(struct rmq_lane *lane)
+{
+    int64_t at_ms;
+
+    pthread_mutex_lock(&lane->mutex);
+    at_ms = lane->wake_ms;
+    pthread_mutex_unlock(&lane->mutex);
+    if (lane->state == RMQ_LANE_BACKOFF && lane->backoff_until_ms < at_ms)
+        at_ms = lane->backoff_until_ms;
+    dt_timer_set_sooner(lane->timer, at_ms);
+}
+
+static void end_back_off(struct rmq_lane *lane)
+{
+    lane->state = RMQ_LANE_READY;
+    if (lane->kind == RMQ_LANE_SPREAD)
+        (void)rmq_lane_pass_on(lane); /* else it tries here once more */
+}
+
+static void on_timer(void *context)
+{
+    struct rmq_lane *lane = context;
+    int64_t now_ms = dt_clock_ms();
+    int64_t next_ms;
+    bool is_sorted;
+
+    pthread_mutex_lock(&lane->mutex);
+    take_incoming(lane);
+    is_sorted = lane->is_sorted;
+    lane->wake_ms = INT64_MAX; /* from here on pushes tell us of theirs */
+    pthread_mutex_unlock(&lane->mutex);
+    next_ms = rmq_lane_expire(lane, now_ms, is_sorted);
+    if (!is_sorted && next_ms < now_ms + SCAN_MS)
+        next_ms = now_ms + SCAN_MS;
+    pthread_mutex_lock(&lane->mutex);
+    if (next_ms < lane->wake_ms)
+        lane->wake_ms = next_ms;
+    pthread_mutex_unlock(&lane->mutex);
+    /* nothing was sent, and there is nothing left that should be */
+    if (lane->flying > 0 && lane->pending.first == NULL)
+        rmq_lane_cancel_waiting(lane);
+    if (lane->state == RMQ_LANE_BACKOFF && now_ms >= lane->backoff_until_ms)
+        end_back_off(lane);
+    rmq_lane_go(lane);
+    rmq_lane_set_timer(lane);
+}
+
+void rmq_lane_set_trouble(struct rmq_lane *lane, const char *reason)
+{
+    snprintf(lane->trouble, sizeof(lane->trouble), "%s", reason);
+}
+
+void rmq_lane_back_off(struct rmq_lane *lane)
 {
     struct rmq_client *client = lane->producer->client;
-    struct rmq_outgoing *message;
-    const char *address;
 
-    if (lane->producer->is_closed) {
-        collect(lane);
-        while ((message = line_take(&lane->pending)) != NULL)
-            end_unsent(lane, message, DT_ECLOSED, "the producer was closed");
-        if (lane->state != RMQ_LANE_CALLING)
-            close_finished(lane);
-        return;
+    if (lane->state == RMQ_LANE_BACKOFF)
+        return; /* another of its requests has failed just before */
+    lane->state = RMQ_LANE_BACKOFF;
+    lane->failures++;
+    lane->backoff_until_ms = dt_clock_ms() + rmq_client_backoff_ms(client, lane->failures);
+    if (lane->failures == 1)
+        dt_log_debug("queue %s/%d of topic '%s': %s", lane->queue.broker_name,
+                     lane->queue.queue_id, lane->topic_name, lane->trouble);
+    rmq_lane_set_timer(lane);
+}
+
+/* ---------------------------------------------------------------- lingering */
+
+/* How much longer the oldest message may wait for company. */
+static int64_t linger_left_ms(const struct rmq_lane *lane)
+{
+    int64_t linger_ms = lane->producer->linger_ms;
+    int64_t waited_ms = dt_clock_wall_ms() - lane->pending.first->born_ms;
+
+    if (waited_ms < 0) /* somebody has set the wall clock */
+        return linger_ms;
+    return waited_ms >= linger_ms ? 0 : linger_ms - waited_ms;
+}
+
+/* True if the batch is not full and has time to get so. */
+static bool lingers(struct rmq_lane *lane)
+{
+    const struct rmq_producer *producer = lane->producer;
+    size_t count = 0, size = 0;
+    int64_t wait_ms, until_ms;
+
+    if (producer->linger_ms == 0)
+        return false;
+    pthread_mutex_lock(&lane->mutex);
+    take_incoming(lane);
+    lane->is_lingering = false;
+    pthread_mutex_unlock(&lane->mutex);
+    if (lane->failures > 0 || lane->pending.first->alone ||
+        atomic_load(&producer->hurrying) > 0)
+        return false;
+    wait_ms = linger_left_ms(lane);
+    until_ms = dt_clock_ms() + wait_ms;
+    if (wait_ms == 0)
+        return false;
+    for (const struct rmq_outgoing *message = lane->pending.first; message != NULL;
+         message = message->next) {
+        size += message->item_size;
+        if (++count >= producer->batch_count_max || size >= producer->batch_size_max ||
+            message->deadline_ms <= until_ms)
+            return false;
     }
-    if (lane->state != RMQ_LANE_IDLE || is_empty(lane))
-        return;
+    pthread_mutex_lock(&lane->mutex);
+    lane->is_lingering = true;
+    lane->linger_count = producer->batch_count_max - count;
+    lane->linger_size = producer->batch_size_max - size;
+    pthread_mutex_unlock(&lane->mutex);
+    dt_timer_set_sooner(lane->timer, until_ms);
+    return true;
+}
+
+/* ---------------------------------------------------------------- what is next */
+
+static void on_route(struct rmq_topic_wait *wait, struct rmq_topic *topic, dt_status status,
+                     const char *reason)
+{
+    struct rmq_lane *lane = DT_CONTAINER(wait, struct rmq_lane, wait);
+
+    (void)topic;
+    lane->state = RMQ_LANE_READY;
+    if (status != DT_OK) {
+        rmq_lane_set_trouble(lane, reason);
+        rmq_lane_back_off(lane);
+    }
+    rmq_lane_go(lane);
+}
+
+/* False: it is asked for, or there is no memory. */
+static bool has_route(struct rmq_lane *lane)
+{
     if (lane->topic == NULL) {
-        lane->topic = rmq_topic_get(client, lane->topic_name);
+        lane->topic = rmq_topic_get(lane->producer->client, lane->topic_name);
         if (lane->topic == NULL) {
-            set_trouble(lane, "no memory for a topic");
-            back_off(lane);
-            return;
+            rmq_lane_set_trouble(lane, "no memory for a topic");
+            rmq_lane_back_off(lane);
+            return false;
         }
         lane->topic->users++;
     }
-    if (lane->topic->route == NULL) {
-        lane->state = RMQ_LANE_ROUTE;
-        rmq_topic_refresh(lane->topic, &lane->wait);
-        return;
+    if (lane->topic->route != NULL)
+        return true;
+    lane->state = RMQ_LANE_ROUTE;
+    rmq_topic_refresh(lane->topic, &lane->wait);
+    return false;
+}
+
+static bool has_broker(struct rmq_lane *lane)
+{
+    if (lane->broker == NULL)
+        lane->broker = rmq_producer_broker(lane->producer, lane->queue.broker_name);
+    if (lane->broker != NULL)
+        return true;
+    rmq_lane_set_trouble(lane, "no memory for a broker");
+    rmq_lane_back_off(lane);
+    return false;
+}
+
+/* The route names no master: somebody else's queue may do. */
+static void has_no_master(struct rmq_lane *lane)
+{
+    rmq_lane_set_trouble(lane, "the name server knows no master of the broker");
+    rmq_topic_refresh(lane->topic, NULL);
+    rmq_pace_failed(&lane->broker->pace, dt_clock_ms());
+    rmq_lane_collect(lane);
+    if (lane->kind != RMQ_LANE_SPREAD || !rmq_lane_pass_on(lane))
+        rmq_lane_back_off(lane);
+}
+
+/* Starts one request, or what comes before it. True: another may follow at once. */
+static bool step(struct rmq_lane *lane)
+{
+    const char *address;
+
+    if (lane->state != RMQ_LANE_READY || !rmq_lane_may_fly(lane) || is_empty(lane) ||
+        !has_route(lane))
+        return false;
+    if (lane->kind == RMQ_LANE_TOPIC) {
+        rmq_lane_collect(lane);
+        rmq_lane_spread(lane);
+        return true;
     }
+    if (!has_broker(lane) || lingers(lane))
+        return false;
     address = rmq_route_master(lane->topic->route, lane->queue.broker_name);
     if (address == NULL) {
-        set_trouble(lane, "the name server knows no master of the broker");
-        rmq_topic_refresh(lane->topic, NULL);
-        back_off(lane);
+        has_no_master(lane);
+        return true;
+    }
+    if (!rmq_pace_may_start(&lane->broker->pace)) {
+        if (dt_list_is_empty(&lane->waiting))
+            dt_list_append(&lane->broker->waiting, &lane->waiting);
+        return false;
+    }
+    return rmq_lane_fly(lane, address) && lane->kind != RMQ_LANE_ORDERED;
+}
+
+static void close_finished(struct rmq_lane *lane)
+{
+    bool is_posted;
+
+    pthread_mutex_lock(&lane->mutex);
+    is_posted = lane->is_posted;
+    pthread_mutex_unlock(&lane->mutex);
+    if (is_posted || lane->is_finished)
+        return; /* the operation that is on its way comes by here */
+    lane->is_finished = true;
+    rmq_producer_lane_finished(lane->producer);
+}
+
+void rmq_lane_go(struct rmq_lane *lane)
+{
+    struct rmq_outgoing *message;
+
+    if (!lane->producer->is_closed) {
+        while (step(lane))
+            ;
         return;
     }
-    lane->state = RMQ_LANE_CALLING;
-    lane->call.timeout_ms = client->request_timeout_ms;
-    rmq_call_start(client, address, &lane->call);
+    rmq_lane_collect(lane);
+    while ((message = rmq_line_take(&lane->pending)) != NULL)
+        rmq_lane_end_unsent(lane, message, DT_ECLOSED, "the producer was closed");
+    if (lane->flying == 0)
+        close_finished(lane);
 }
 
 static void on_posted(struct dt_op *op)
@@ -446,49 +371,25 @@ static void on_posted(struct dt_op *op)
     pthread_mutex_unlock(&lane->mutex);
     if (lane->is_finished)
         return;
-    lane_go(lane);
-    set_timer(lane);
+    rmq_lane_go(lane);
+    rmq_lane_set_timer(lane);
 }
 
-dt_status rmq_lane_push(struct rmq_lane *lane, struct rmq_outgoing *message)
+void rmq_lane_hurry(struct rmq_lane *lane)
 {
-    bool post;
-
-    pthread_mutex_lock(&lane->mutex);
-    if (lane->is_closed) {
-        pthread_mutex_unlock(&lane->mutex);
-        return dt_error_set(DT_ECLOSED, "the producer is being closed");
-    }
-    if (!message->own_id) {
-        char id[RMQ_MESSAGE_ID_SIZE];
-
-        rmq_uniq_key_next(&lane->ids, message->born_ms, id);
-        memcpy(message->item + message->id_at, id, message->id_size);
-    }
-    if (message->deadline_ms < lane->last_deadline_ms)
-        lane->is_sorted = false;
-    lane->last_deadline_ms = message->deadline_ms;
-    line_append(&lane->incoming, message);
-    post = !lane->is_posted && (!lane->is_awake || message->deadline_ms < lane->wake_ms);
-    if (message->deadline_ms < lane->wake_ms)
-        lane->wake_ms = message->deadline_ms;
-    lane->is_awake = true;
-    lane->is_posted |= post;
-    pthread_mutex_unlock(&lane->mutex);
-    if (post)
-        dt_loop_post(lane->producer->client->loop, &lane->op);
-    return DT_OK;
+    rmq_lane_go(lane);
 }
 
 /* ---------------------------------------------------------------- life */
 
 dt_status rmq_lane_new(struct rmq_producer *producer, const char *topic,
-                       const rmq_queue *queue, uint64_t hash, struct rmq_lane **out)
+                       const rmq_queue *queue, enum rmq_lane_kind kind, uint64_t hash,
+                       struct rmq_lane **out)
 {
     struct rmq_client *client = producer->client;
     size_t topic_size = strlen(topic) + 1;
     struct rmq_lane *lane = calloc(1, sizeof(*lane) + topic_size);
-    uint32_t random[2];
+    uint32_t random[3];
     dt_status status;
 
     *out = NULL;
@@ -503,19 +404,19 @@ dt_status rmq_lane_new(struct rmq_producer *producer, const char *topic,
     lane->producer = producer;
     lane->hash = hash;
     lane->queue = *queue;
+    lane->kind = kind;
     pthread_mutex_init(&lane->mutex, NULL);
     dt_random_bytes(random, sizeof(random));
     rmq_uniq_key_init(&lane->ids, dt_span_of(client->ip, sizeof(client->ip)),
                       (uint32_t)getpid(), random[0], (uint16_t)random[1]);
+    lane->spread.turn = random[2];
     lane->wake_ms = INT64_MAX;
     lane->is_sorted = true;
     lane->op.run = on_posted;
+    dt_list_init(&lane->waiting);
     rmq_topic_wait_init(&lane->wait);
     lane->wait.done = on_route;
-    rmq_call_init(&lane->call);
-    lane->call.owner = lane;
-    lane->call.encode = encode;
-    lane->call.done = on_answer;
+    rmq_flight_init(&lane->first, lane);
     *out = lane;
     return DT_OK;
 }
@@ -525,15 +426,13 @@ void rmq_lane_close(struct rmq_lane *lane)
     pthread_mutex_lock(&lane->mutex);
     lane->is_closed = true;
     pthread_mutex_unlock(&lane->mutex);
-    if (lane->state == RMQ_LANE_CALLING && lane->call.state == RMQ_CALL_WAITING) {
-        rmq_call_cancel(&lane->call);
-        lane->state = RMQ_LANE_IDLE;
-    }
+    dt_list_remove(&lane->waiting);
+    rmq_lane_cancel_waiting(lane);
     if (lane->state == RMQ_LANE_ROUTE) {
         rmq_topic_wait_cancel(&lane->wait);
-        lane->state = RMQ_LANE_IDLE;
+        lane->state = RMQ_LANE_READY;
     }
-    lane_go(lane);
+    rmq_lane_go(lane);
 }
 
 void rmq_lane_leave_loop(struct rmq_lane *lane)
@@ -551,5 +450,12 @@ void rmq_lane_free(struct rmq_lane *lane)
         return;
     dt_timer_free(lane->timer);
     pthread_mutex_destroy(&lane->mutex);
+    while (lane->first.next != NULL) {
+        struct rmq_flight *flight = lane->first.next;
+
+        lane->first.next = flight->next;
+        free(flight);
+    }
+    rmq_spread_fini(&lane->spread);
     free(lane);
 }

@@ -303,6 +303,12 @@ static void send_call(struct rmq_conn *conn, struct rmq_call *call)
         deliver_later(peers);
         return;
     }
+    if (call->is_oneway) {
+        end(peers, call, DT_OK, "");
+        deliver_later(peers);
+        dt_tcp_flush(conn->tcp);
+        return;
+    }
     now_ms = dt_clock_ms();
     call->state = RMQ_CALL_SENT;
     call->conn = conn;

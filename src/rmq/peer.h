@@ -32,7 +32,7 @@ struct rmq_client;
 struct rmq_answer {
     dt_status status;   /* DT_OK: the peer answered; what it thinks is in command->code */
     const char *reason; /* "" on DT_OK */
-    const struct rmq_command *command; /* NULL unless DT_OK */
+    const struct rmq_command *command; /* NULL unless DT_OK, and of a oneway call */
     struct dt_span body;
 };
 
@@ -53,6 +53,9 @@ struct rmq_call {
     int64_t deadline_ms; /* for all of it (dt_clock_ms), INT64_MAX: none */
     bool
         repeatable; /* sent twice does no harm: ended as soon as the connection is suspect */
+    bool
+        is_oneway; /* never answered: done() says DT_OK without a command when it is handed to
+                       the connection */
     /* Not the owner's. */
     enum rmq_call_state state;
     int32_t opaque;

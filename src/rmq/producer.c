@@ -6,10 +6,6 @@
 #include "rmq/naming.h"
 #include "rmq/producer_inside.h"
 
-enum {
-    ID_SIZE = 32, /* of a UNIQ_KEY with an IPv4 address */
-};
-
 /* ---------------------------------------------------------------- lanes */
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -32,12 +28,14 @@ static uint64_t mix_text(uint64_t hash, const char *text, size_t size)
 }
 
 static struct rmq_lane *find_lane(struct rmq_producer *producer, const char *topic,
-                                  const rmq_queue *queue, uint64_t hash)
+                                  const rmq_queue *queue, enum rmq_lane_kind kind,
+                                  uint64_t hash)
 {
     struct rmq_lane *lane = atomic_load_explicit(&producer->lanes[hash % RMQ_LANE_BUCKETS],
                                                  memory_order_acquire);
 
-    while (lane != NULL && (lane->hash != hash || lane->queue.queue_id != queue->queue_id ||
+    while (lane != NULL && (lane->hash != hash || lane->kind != kind ||
+                            lane->queue.queue_id != queue->queue_id ||
                             strcmp(lane->queue.broker_name, queue->broker_name) != 0 ||
                             strcmp(lane->topic_name, topic) != 0))
         lane = lane->next;
@@ -45,21 +43,23 @@ static struct rmq_lane *find_lane(struct rmq_producer *producer, const char *top
 }
 
 static dt_status add_lane(struct rmq_producer *producer, const char *topic,
-                          const rmq_queue *queue, uint64_t hash, struct rmq_lane **out)
+                          const rmq_queue *queue, enum rmq_lane_kind kind, uint64_t hash,
+                          struct rmq_lane **out)
 {
     _Atomic(struct rmq_lane *) *bucket = &producer->lanes[hash % RMQ_LANE_BUCKETS];
     dt_status status = rmq_topic_name_check(topic);
 
     if (status != DT_OK)
         return status;
-    if (queue->queue_id < 0 || queue->broker_name[0] == 0)
+    if (kind != RMQ_LANE_TOPIC && (queue->queue_id < 0 || queue->broker_name[0] == 0))
         return dt_error_set(DT_EINVAL,
                             "not a queue as rmq_topic_write_queues() gives them");
     pthread_mutex_lock(&producer->mutex);
-    *out = find_lane(producer, topic, queue, hash); /* somebody may have been faster */
+    *out =
+        find_lane(producer, topic, queue, kind, hash); /* somebody may have been faster */
     if (*out == NULL)
-        status = rmq_lane_new(producer, topic, queue, hash, out);
-    if (*out != NULL && find_lane(producer, topic, queue, hash) == NULL) {
+        status = rmq_lane_new(producer, topic, queue, kind, hash, out);
+    if (*out != NULL && find_lane(producer, topic, queue, kind, hash) == NULL) {
         (*out)->next = atomic_load_explicit(bucket, memory_order_relaxed);
         atomic_store_explicit(bucket, *out, memory_order_release);
     }
@@ -67,104 +67,57 @@ static dt_status add_lane(struct rmq_producer *producer, const char *topic,
     return status;
 }
 
-static dt_status lane_of(struct rmq_producer *producer, const char *topic,
-                         const rmq_queue *queue, struct rmq_lane **out)
+dt_status rmq_producer_lane(struct rmq_producer *producer, const char *topic,
+                            const rmq_queue *queue, enum rmq_lane_kind kind,
+                            struct rmq_lane **out)
 {
-    size_t name_size = strnlen(queue->broker_name, sizeof(queue->broker_name));
-    uint64_t hash = mix(0, (uint64_t)(uint32_t)queue->queue_id);
+    static const rmq_queue none = {.queue_id = -1};
+    size_t name_size;
+    uint64_t hash;
 
+    if (queue == NULL)
+        queue = &none;
+    name_size = strnlen(queue->broker_name, sizeof(queue->broker_name));
     if (name_size == sizeof(queue->broker_name))
         return dt_error_set(DT_EINVAL, "the broker's name has no end");
+    hash = mix(kind, (uint64_t)(uint32_t)queue->queue_id);
     hash = mix_text(hash, queue->broker_name, name_size);
     hash = mix_text(hash, topic, strlen(topic));
-    *out = find_lane(producer, topic, queue, hash);
+    *out = find_lane(producer, topic, queue, kind, hash);
     if (*out != NULL)
         return DT_OK;
-    return add_lane(producer, topic, queue, hash, out);
+    return add_lane(producer, topic, queue, kind, hash, out);
 }
 
-/* ---------------------------------------------------------------- sending */
+/* ---------------------------------------------------------------- brokers */
 
-dt_status rmq_send_async(rmq_producer *producer, const rmq_queue *queue,
-                         const rmq_message *message, int64_t timeout_ms,
-                         rmq_send_fn callback, void *opaque)
+struct rmq_send_broker *rmq_producer_broker(struct rmq_producer *producer, const char *name)
 {
-    struct rmq_outgoing *outgoing = NULL;
-    struct rmq_lane *lane = NULL;
-    size_t memory;
-    dt_status status;
+    struct rmq_send_broker *broker = producer->brokers;
 
-    if (producer == NULL || queue == NULL || message == NULL || message->topic == NULL)
-        return dt_error_set(DT_EINVAL, "no producer, queue, message or topic");
-    if (timeout_ms <= 0)
-        return dt_error_set(DT_EINVAL, "no time to send");
-    status = rmq_client_check(producer->client, false);
-    if (status != DT_OK)
-        return status;
-    status = lane_of(producer, message->topic, queue, &lane);
-    if (status != DT_OK)
-        return status;
-    status = rmq_outgoing_new(message, ID_SIZE, &producer->compressors, &outgoing);
-    if (status != DT_OK)
-        return status;
-    outgoing->deadline_ms =
-        timeout_ms == RMQ_NO_DEADLINE ? INT64_MAX : rmq_deadline_ms(timeout_ms);
-    outgoing->callback = callback;
-    outgoing->opaque = opaque;
-    memory = rmq_outgoing_memory(outgoing);
-    if (atomic_fetch_add(&producer->memory_used, memory) + memory > producer->memory_max)
-        status = dt_error_set(DT_ENOMEM, "%zu bytes of messages wait to be stored already",
-                              producer->memory_max);
-    else
-        status = rmq_lane_push(lane, outgoing);
-    if (status != DT_OK) {
-        atomic_fetch_sub(&producer->memory_used, memory);
-        free(outgoing);
+    while (broker != NULL && strcmp(broker->name, name) != 0)
+        broker = broker->next;
+    if (broker != NULL)
+        return broker;
+    broker = calloc(1, sizeof(*broker));
+    if (broker == NULL)
+        return NULL;
+    rmq_pace_init(&broker->pace, producer->broker_requests_max);
+    dt_list_init(&broker->waiting);
+    snprintf(broker->name, sizeof(broker->name), "%s", name);
+    broker->next = producer->brokers;
+    producer->brokers = broker;
+    return broker;
+}
+
+static void free_brokers(struct rmq_producer *producer)
+{
+    while (producer->brokers != NULL) {
+        struct rmq_send_broker *broker = producer->brokers;
+
+        producer->brokers = broker->next;
+        free(broker);
     }
-    return status;
-}
-
-struct sync_send {
-    struct dt_event done;
-    dt_status status;
-    rmq_receipt *receipt;
-    char reason[DT_ERROR_MAX];
-};
-
-static void on_sent(void *opaque, dt_status status, const char *reason,
-                    const rmq_receipt *receipt)
-{
-    struct sync_send *sync = opaque;
-
-    sync->status = status;
-    snprintf(sync->reason, sizeof(sync->reason), "%s", reason);
-    if (receipt != NULL && sync->receipt != NULL)
-        *sync->receipt = *receipt;
-    dt_event_set(&sync->done);
-}
-
-dt_status rmq_send(rmq_producer *producer, const rmq_queue *queue,
-                   const rmq_message *message, int64_t timeout_ms, rmq_receipt *receipt)
-{
-    struct sync_send sync;
-    dt_status status;
-
-    if (producer == NULL)
-        return dt_error_set(DT_EINVAL, "no producer");
-    status = rmq_client_check(producer->client, true);
-    if (status != DT_OK)
-        return status;
-    sync.receipt = receipt;
-    dt_event_init(&sync.done);
-    status = rmq_send_async(producer, queue, message, timeout_ms, on_sent, &sync);
-    if (status == DT_OK) {
-        dt_event_wait(&sync.done, INT64_MAX); /* the lane keeps the deadline */
-        status = sync.status;
-        if (status != DT_OK)
-            dt_error_set(status, "%s", sync.reason);
-    }
-    dt_event_fini(&sync.done);
-    return status;
 }
 
 /* ---------------------------------------------------------------- life */
@@ -176,6 +129,45 @@ static void join_on_loop(void *context)
     rmq_heartbeat_join(producer->client, &producer->member);
 }
 
+static dt_status take_settings(struct rmq_producer *producer,
+                               const rmq_producer_config *config)
+{
+    dt_status status = rmq_group_name_check(config->group);
+
+    if (status != DT_OK)
+        return status;
+    if (config->linger_ms < 0 || config->queue_requests_max < 0 ||
+        config->broker_requests_max < 0)
+        return dt_error_set(DT_EINVAL, "a setting of the producer is negative");
+    producer->batch_count_max =
+        config->batch_count_max == 0 ? 256 : config->batch_count_max;
+    producer->batch_size_max =
+        config->batch_size_max == 0 ? 1u << 20 : config->batch_size_max;
+    producer->linger_ms = config->linger_ms;
+    producer->queue_requests_max =
+        config->queue_requests_max == 0 ? 8 : config->queue_requests_max;
+    producer->broker_requests_max =
+        config->broker_requests_max == 0 ? 256 : config->broker_requests_max;
+    strcpy(producer->group, config->group);
+    status = rmq_compressors_init(&producer->compressors, config->compression,
+                                  config->compression_level, config->compression_size_min);
+    if (status != DT_OK)
+        return status;
+    status = rmq_room_init(&producer->room, config);
+    if (status != DT_OK)
+        rmq_compressors_fini(&producer->compressors);
+    return status;
+}
+
+static void free_producer(struct rmq_producer *producer)
+{
+    dt_event_fini(&producer->finished);
+    pthread_mutex_destroy(&producer->mutex);
+    rmq_room_fini(&producer->room);
+    rmq_compressors_fini(&producer->compressors);
+    free(producer);
+}
+
 dt_status rmq_producer_new(rmq_client *client, const rmq_producer_config *config,
                            rmq_producer **out)
 {
@@ -185,35 +177,22 @@ dt_status rmq_producer_new(rmq_client *client, const rmq_producer_config *config
     if (client == NULL || config == NULL || out == NULL)
         return dt_error_set(DT_EINVAL, "no client, settings or place for the producer");
     *out = NULL;
-    status = rmq_group_name_check(config->group);
-    if (status != DT_OK)
-        return status;
     producer = calloc(1, sizeof(*producer));
     if (producer == NULL)
         return dt_error_set(DT_ENOMEM, "no memory for a producer");
-    status = rmq_compressors_init(&producer->compressors, config->compression,
-                                  config->compression_level, config->compression_size_min);
+    status = take_settings(producer, config);
     if (status != DT_OK) {
         free(producer);
         return status;
     }
     producer->client = client;
-    producer->memory_max = config->memory_max == 0 ? 64u << 20 : config->memory_max;
-    producer->batch_count_max =
-        config->batch_count_max == 0 ? 256 : config->batch_count_max;
-    producer->batch_size_max =
-        config->batch_size_max == 0 ? 1u << 20 : config->batch_size_max;
-    strcpy(producer->group, config->group);
     producer->member.group = producer->group;
     dt_list_init(&producer->member.link);
     pthread_mutex_init(&producer->mutex, NULL);
     dt_event_init(&producer->finished);
     status = rmq_client_run(client, join_on_loop, producer);
     if (status != DT_OK) {
-        dt_event_fini(&producer->finished);
-        pthread_mutex_destroy(&producer->mutex);
-        rmq_compressors_fini(&producer->compressors);
-        free(producer);
+        free_producer(producer);
         return status;
     }
     *out = producer;
@@ -273,8 +252,39 @@ void rmq_producer_free(rmq_producer *producer)
         return;
     dt_event_wait(&producer->finished, INT64_MAX);
     each_lane(producer, rmq_lane_free);
-    rmq_compressors_fini(&producer->compressors);
-    dt_event_fini(&producer->finished);
-    pthread_mutex_destroy(&producer->mutex);
-    free(producer);
+    free_brokers(producer);
+    free_producer(producer);
+}
+
+/* ---------------------------------------------------------------- flush */
+
+static void hurry_on_loop(void *context)
+{
+    each_lane(context, rmq_lane_hurry);
+}
+
+static void nothing(void *context)
+{
+    (void)context;
+}
+
+dt_status rmq_producer_flush(rmq_producer *producer, int64_t timeout_ms)
+{
+    bool is_empty = false;
+    dt_status status;
+
+    if (producer == NULL || timeout_ms <= 0)
+        return dt_error_set(DT_EINVAL, "no producer, or no time to flush");
+    atomic_fetch_add(&producer->hurrying, 1);
+    status = rmq_client_run(producer->client, hurry_on_loop, producer);
+    if (status == DT_OK)
+        is_empty = rmq_room_wait_empty(&producer->room, rmq_deadline_ms(timeout_ms));
+    /* The last callbacks may still run: room is made before them. What is put into the loop's
+     * mailbox now comes after. */
+    if (status == DT_OK)
+        status = rmq_client_run(producer->client, nothing, NULL);
+    atomic_fetch_sub(&producer->hurrying, 1);
+    if (status == DT_OK && !is_empty)
+        status = dt_error_set(DT_ETIMEDOUT, "some messages are not stored yet");
+    return status;
 }

@@ -8,14 +8,14 @@ void rmq_send_encode(const struct rmq_send *send, int32_t opaque, enum rmq_heade
                      struct dt_buf *out)
 {
     const struct rmq_outgoing *message = send->first;
-    bool is_batch = send->count > 1;
+    bool is_batch = send->count > 1 || message->batch_count > 0;
     struct rmq_encoder encoder;
     size_t body_size = 0;
 
     rmq_encode_begin(
         &encoder, out, type,
         rmq_head_request(is_batch ? RMQ_SEND_BATCH_MESSAGE : RMQ_SEND_MESSAGE_V2, opaque,
-                         0));
+                         send->is_oneway ? RMQ_FLAG_ONEWAY : 0));
     rmq_encode_str(&encoder, "a", send->group);
     rmq_encode_str(&encoder, "b", send->topic);
     rmq_encode_str(&encoder, "c", RMQ_DEFAULT_TOPIC);
@@ -26,6 +26,10 @@ void rmq_send_encode(const struct rmq_send *send, int32_t opaque, enum rmq_heade
     rmq_encode_int(&encoder, "h", is_batch ? 0 : message->flag);
     if (!is_batch)
         rmq_encode_span(&encoder, "i", rmq_outgoing_properties(message));
+    else if (message->not_waited)
+        rmq_encode_str(&encoder, "i",
+                       "WAIT\x01"
+                       "false\x02");
     rmq_encode_int(&encoder, "j", 0);
     rmq_encode_bool(&encoder, "k", false);
     rmq_encode_bool(&encoder, "m", is_batch);
@@ -85,9 +89,13 @@ enum rmq_send_verdict rmq_send_judge(const struct rmq_command *command)
 
 void rmq_receipts_start(struct rmq_receipts *receipts, const struct rmq_command *command)
 {
-    rmq_command_str(command, "msgId", &receipts->ids);
-    if (!rmq_command_i64(command, "queueOffset", &receipts->offset))
-        receipts->offset = -1;
+    rmq_command_str(command, "msgId", &receipts->all_ids);
+    receipts->ids = receipts->all_ids;
+    if (!rmq_command_i64(command, "queueOffset", &receipts->first_offset))
+        receipts->first_offset = -1;
+    receipts->offset = receipts->first_offset;
+    receipts->batch = NULL;
+    receipts->index = 0;
 }
 
 static void copy_text(char *out, size_t size, const void *text, size_t length)
@@ -99,8 +107,8 @@ static void copy_text(char *out, size_t size, const void *text, size_t length)
     out[length] = 0;
 }
 
-void rmq_receipts_next(struct rmq_receipts *receipts, const struct rmq_outgoing *message,
-                       rmq_receipt *receipt)
+/* Takes the next offset and the next offset id. */
+static void next(struct rmq_receipts *receipts, rmq_receipt *receipt)
 {
     struct dt_span ids = receipts->ids;
     const uint8_t *comma = ids.size == 0 ? NULL : memchr(ids.data, ',', ids.size);
@@ -110,9 +118,43 @@ void rmq_receipts_next(struct rmq_receipts *receipts, const struct rmq_outgoing 
               length);
     receipts->ids =
         comma == NULL ? dt_span_of(NULL, 0) : dt_span_of(comma + 1, ids.size - length - 1);
-    copy_text(receipt->message_id, sizeof(receipt->message_id),
-              message->item + message->id_at, message->id_size);
     receipt->offset = receipts->offset;
     if (receipts->offset >= 0)
         receipts->offset++;
+    receipts->index++;
+}
+
+void rmq_receipts_next(struct rmq_receipts *receipts, const struct rmq_outgoing *message,
+                       rmq_receipt *receipt)
+{
+    next(receipts, receipt);
+    copy_text(receipt->message_id, sizeof(receipt->message_id),
+              message->item + message->id_at, message->id_size);
+}
+
+size_t rmq_receipts_count(const rmq_receipts *receipts)
+{
+    return receipts->batch->batch_count;
+}
+
+void rmq_receipts_get(rmq_receipts *receipts, size_t index, rmq_receipt *out)
+{
+    struct rmq_outgoing_id id;
+
+    memset(out, 0, sizeof(*out));
+    if (index >= receipts->batch->batch_count)
+        return;
+    if (index < receipts->index) { /* from the start again */
+        receipts->ids = receipts->all_ids;
+        receipts->offset = receipts->first_offset;
+        receipts->index = 0;
+    }
+    while (receipts->index <= index)
+        next(receipts, out);
+    id = rmq_outgoing_id_of(receipts->batch, index);
+    copy_text(out->message_id, sizeof(out->message_id), receipts->batch->item + id.at,
+              id.size);
+    out->queue = receipts->queue;
+    out->send_status = receipts->send_status;
+    out->less_safe = receipts->send_status != RMQ_SEND_OK;
 }

@@ -15,6 +15,7 @@ struct rmq_send {
     const rmq_queue *queue;
     const struct rmq_outgoing *first; /* `count` of them, by `next`; 1: a single send */
     size_t count;
+    bool is_oneway; /* not to be answered */
 };
 
 /* Appends the frame. */
@@ -31,10 +32,19 @@ enum rmq_send_verdict rmq_send_judge(const struct rmq_command *command);
 
 /* Goes over the receipts of an answer, in the order of the messages. */
 struct rmq_receipts {
-    struct dt_span ids; /* comma-separated */
-    int64_t offset;     /* of the next; -1: the broker did not say */
+    struct dt_span all_ids; /* comma-separated */
+    struct dt_span ids;     /* those that are left */
+    int64_t first_offset;   /* -1: the broker did not say */
+    int64_t offset;         /* of the next */
+    /* Of a batch of the caller's. */
+    const struct rmq_outgoing *batch;
+    size_t index; /* of the next */
+    rmq_queue queue;
+    rmq_send_status send_status;
 };
 void rmq_receipts_start(struct rmq_receipts *receipts, const struct rmq_command *command);
+
+/* Fills in all but queue and status, which are the same for all. */
 void rmq_receipts_next(struct rmq_receipts *receipts, const struct rmq_outgoing *message,
                        rmq_receipt *receipt);
 

@@ -59,6 +59,8 @@ static dt_status take_answer(struct rmq_topic *topic, const struct rmq_answer *a
         return dt_error_wrap(status, "reading the route of topic '%s'", topic->name);
     if (topic->route != NULL && !rmq_route_equal(topic->route, route))
         dt_log_debug("the route of topic '%s' has changed", topic->name);
+    if (topic->route == NULL || !rmq_route_equal(topic->route, route))
+        topic->route_number++;
     rmq_route_free(topic->route);
     topic->route = route;
     return DT_OK;

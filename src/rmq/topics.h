@@ -17,6 +17,7 @@ struct rmq_topic {
     struct dt_link link;
     struct rmq_client *client;
     struct rmq_route *route; /* the newest known, or NULL */
+    uint64_t route_number;   /* goes up when the route is another than before */
     struct rmq_route *news;  /* of the answer being taken, or NULL */
     int users;               /* who refresh it and keep it from being forgotten */
     int64_t used_ms;
