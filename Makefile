@@ -6,12 +6,14 @@ PREFIX ?= /usr/local
 JOBS   ?= 2
 # ctest's results as a file, e.g. for .ci/run (JUnit XML).
 JUNIT  ?=
+# How long each fuzz target runs.
+FUZZ_SECONDS ?= 60
 
 CONFIGURE = cmake -G Ninja -S .
 CTEST     = ctest --output-on-failure --no-tests=error -j $(JOBS) $(if $(JUNIT),--output-junit $(abspath $(JUNIT)))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test test-full asan tsan bench check install clean help
+.PHONY: all demo test test-full asan tsan fuzz bench check install clean help
 
 all: ## build only, into build/
 	$(CONFIGURE) -B $(BUILD) -DCMAKE_BUILD_TYPE=RelWithDebInfo
@@ -31,6 +33,13 @@ test-full: ## the same and everything long: other broker versions, load, faults,
 	scripts/bootstrap test
 	$(MAKE) all
 	$(CTEST) --test-dir $(BUILD)
+	$(MAKE) fuzz
+
+fuzz: ## each libFuzzer target for FUZZ_SECONDS (default 60), from the corpora in tests/fuzz
+	scripts/bootstrap test
+	CC=clang $(CONFIGURE) -B build-fuzz -DCMAKE_BUILD_TYPE=RelWithDebInfo -DDUET_FUZZ=ON
+	cmake --build build-fuzz --target fuzzers
+	tests/fuzz/run build-fuzz $(FUZZ_SECONDS) $(JOBS)
 
 asan: ## unit and in-memory tests under AddressSanitizer and UBSan
 	scripts/bootstrap test
@@ -56,7 +65,7 @@ install: all ## into PREFIX (default /usr/local)
 	cmake --install $(BUILD) --prefix $(PREFIX)
 
 clean:
-	rm -rf build build-asan build-tsan
+	rm -rf build build-asan build-tsan build-fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile

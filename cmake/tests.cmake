@@ -67,6 +67,9 @@ endfunction()
 # Labels: unit (pure, or one process), memory (scenarios on embedded brokers), real (scenarios
 # on a real Kafka and RocketMQ), long (only in `make test-full`).
 function(duet_register_tests)
+  if(TARGET duet_static)
+    duet_fuzz_targets()
+  endif()
   if(CMOCKA_FOUND AND TARGET duet_static)
     duet_cmocka_tests(unit unit)
     duet_cmocka_tests(component unit)

@@ -54,6 +54,8 @@ enum duet_header_state duet_segment_read_header(struct dt_span bytes,
     dt_scan_bytes(&scan, RESERVED_SIZE);
     if (dt_scan_u32(&scan) != dt_crc32c(0, bytes.data, DUET_SEGMENT_HEADER_SIZE - 4))
         return DUET_HEADER_BAD;
+    if (out->number > INT64_MAX || out->first_lsn > INT64_MAX) /* counting on would wrap */
+        return DUET_HEADER_BAD;
     return DUET_HEADER_OK;
 }
 
