@@ -13,7 +13,7 @@ CONFIGURE = cmake -G Ninja -S .
 CTEST     = ctest --output-on-failure --no-tests=error -j $(JOBS) $(if $(JUNIT),--output-junit $(abspath $(JUNIT)))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test test-full asan tsan fuzz bench check install clean help
+.PHONY: all demo test test-full asan tsan fuzz bench check-instructions check install clean help
 
 all: ## build only, into build/
 	$(CONFIGURE) -B $(BUILD) -DCMAKE_BUILD_TYPE=RelWithDebInfo
@@ -57,6 +57,11 @@ bench: ## every figure, each beside a peer
 	scripts/bootstrap test
 	$(MAKE) all
 	bench/run
+
+check-instructions: ## instructions per message against what was recorded with this compiler
+	scripts/bootstrap test
+	$(MAKE) all
+	bench/instructions
 
 check: ## format, folder arrows, confined headers, lint
 	scripts/check --tidy
