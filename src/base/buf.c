@@ -27,7 +27,7 @@ void dt_buf_clear(struct dt_buf *buf)
     buf->failed = false;
 }
 
-uint8_t *dt_buf_reserve(struct dt_buf *buf, size_t size)
+uint8_t *dt_buf_grow(struct dt_buf *buf, size_t size)
 {
     if (buf->failed)
         return NULL;
@@ -42,6 +42,8 @@ uint8_t *dt_buf_reserve(struct dt_buf *buf, size_t size)
 
         while (capacity < need)
             capacity *= 2;
+        if (capacity > buf->max)
+            capacity = buf->max;
         data = realloc(buf->data, capacity);
         if (data == NULL) {
             buf->failed = true;
@@ -59,29 +61,6 @@ void dt_buf_commit(struct dt_buf *buf, size_t size)
     buf->size += size;
 }
 
-void dt_buf_put(struct dt_buf *buf, const void *data, size_t size)
-{
-    uint8_t *to;
-
-    if (size == 0)
-        return;
-    to = dt_buf_reserve(buf, size);
-    if (to == NULL)
-        return;
-    memcpy(to, data, size);
-    buf->size += size;
-}
-
-void dt_buf_put_span(struct dt_buf *buf, struct dt_span span)
-{
-    dt_buf_put(buf, span.data, span.size);
-}
-
-void dt_buf_put_str(struct dt_buf *buf, const char *text)
-{
-    dt_buf_put(buf, text, strlen(text));
-}
-
 static void put_uint(struct dt_buf *buf, uint64_t value, size_t width)
 {
     uint8_t bytes[8];
@@ -89,11 +68,6 @@ static void put_uint(struct dt_buf *buf, uint64_t value, size_t width)
     for (size_t i = 0; i < width; i++)
         bytes[i] = (uint8_t)(value >> (8 * (width - 1 - i)));
     dt_buf_put(buf, bytes, width);
-}
-
-void dt_buf_put_u8(struct dt_buf *buf, uint8_t value)
-{
-    put_uint(buf, value, 1);
 }
 
 void dt_buf_put_u16(struct dt_buf *buf, uint16_t value)

@@ -14,7 +14,7 @@
 struct dt_buf {
     uint8_t *data;
     size_t size;
-    size_t capacity;
+    size_t capacity; /* never more than max */
     size_t max;
     bool failed; /* an append did not fit into max, or there was no memory */
 };
@@ -23,15 +23,46 @@ void dt_buf_init(struct dt_buf *buf, size_t max);
 void dt_buf_fini(struct dt_buf *buf);  /* frees; the buffer may be initialised again */
 void dt_buf_clear(struct dt_buf *buf); /* size 0, failed false, memory kept */
 
+/* dt_buf_reserve() where there is no room yet. */
+uint8_t *dt_buf_grow(struct dt_buf *buf, size_t size);
+
 /* Makes room for `size` more bytes and returns where they go, or NULL (then failed is set).
  * dt_buf_commit(n) with n <= size makes them part of the buffer. */
-uint8_t *dt_buf_reserve(struct dt_buf *buf, size_t size);
+static inline uint8_t *dt_buf_reserve(struct dt_buf *buf, size_t size)
+{
+    if (buf->failed || size > buf->capacity - buf->size || buf->capacity == 0)
+        return dt_buf_grow(buf, size);
+    return buf->data + buf->size;
+}
+
 void dt_buf_commit(struct dt_buf *buf, size_t size);
 
-void dt_buf_put(struct dt_buf *buf, const void *data, size_t size);
-void dt_buf_put_span(struct dt_buf *buf, struct dt_span span);
-void dt_buf_put_str(struct dt_buf *buf, const char *text);
-void dt_buf_put_u8(struct dt_buf *buf, uint8_t value);
+static inline void dt_buf_put(struct dt_buf *buf, const void *data, size_t size)
+{
+    uint8_t *to;
+
+    if (size == 0 || (to = dt_buf_reserve(buf, size)) == NULL)
+        return;
+    memcpy(to, data, size);
+    buf->size += size;
+}
+
+static inline void dt_buf_put_span(struct dt_buf *buf, struct dt_span span)
+{
+    dt_buf_put(buf, span.data, span.size);
+}
+
+/* Inline, so that the size of a constant is known where it is compiled. */
+static inline void dt_buf_put_str(struct dt_buf *buf, const char *text)
+{
+    dt_buf_put(buf, text, strlen(text));
+}
+
+static inline void dt_buf_put_u8(struct dt_buf *buf, uint8_t value)
+{
+    dt_buf_put(buf, &value, 1);
+}
+
 void dt_buf_put_u16(struct dt_buf *buf, uint16_t value); /* big-endian, as all of these */
 void dt_buf_put_u32(struct dt_buf *buf, uint32_t value);
 void dt_buf_put_u64(struct dt_buf *buf, uint64_t value);

@@ -85,19 +85,34 @@ static inline uint64_t dt_scan_uint(struct dt_scan *scan, size_t width)
 
 static inline uint8_t dt_scan_u8(struct dt_scan *scan)
 {
-    return (uint8_t)dt_scan_uint(scan, 1);
+    struct dt_span bytes = dt_scan_bytes(scan, 1);
+
+    return bytes.size == 0 ? 0 : bytes.data[0];
 }
+
+/* Written out, which compilers know as one load. */
 static inline uint16_t dt_scan_u16(struct dt_scan *scan)
 {
-    return (uint16_t)dt_scan_uint(scan, 2);
+    const uint8_t *b = dt_scan_bytes(scan, 2).data;
+
+    return b == NULL ? 0 : (uint16_t)(b[0] << 8 | b[1]);
 }
 static inline uint32_t dt_scan_u32(struct dt_scan *scan)
 {
-    return (uint32_t)dt_scan_uint(scan, 4);
+    const uint8_t *b = dt_scan_bytes(scan, 4).data;
+
+    return b == NULL ? 0
+                     : (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 |
+                           (uint32_t)b[3];
 }
 static inline uint64_t dt_scan_u64(struct dt_scan *scan)
 {
-    return dt_scan_uint(scan, 8);
+    const uint8_t *b = dt_scan_bytes(scan, 8).data;
+
+    return b == NULL ? 0
+                     : (uint64_t)b[0] << 56 | (uint64_t)b[1] << 48 | (uint64_t)b[2] << 40 |
+                           (uint64_t)b[3] << 32 | (uint64_t)b[4] << 24 |
+                           (uint64_t)b[5] << 16 | (uint64_t)b[6] << 8 | (uint64_t)b[7];
 }
 static inline int32_t dt_scan_i32(struct dt_scan *scan)
 {

@@ -43,13 +43,14 @@ static bool text_of(struct rmq_json value, size_t header_size, struct dt_buf *sc
     return rmq_json_text(value, scratch, out);
 }
 
-static dt_status decode_fields(struct rmq_json object, size_t header_size,
+/* In the pass that checks them. What breaks off is seen when the iterator has ended. */
+static dt_status decode_fields(struct rmq_json_iter *iter, size_t header_size,
                                struct dt_buf *scratch, struct rmq_command *out)
 {
-    struct rmq_json_iter iter = rmq_json_items(object);
     struct rmq_json key, value;
 
-    while (object.kind == RMQ_JSON_OBJECT && rmq_json_next(&iter, &key, &value)) {
+    out->field_count = 0; /* of a repeated extFields the last counts */
+    while (rmq_json_next(iter, &key, &value)) {
         struct rmq_field *field = &out->fields[out->field_count];
 
         if (value.kind == RMQ_JSON_NULL)
@@ -79,14 +80,23 @@ static bool take_i32(struct rmq_json value, int32_t *out)
 static dt_status decode_json(struct dt_span header, struct dt_buf *scratch,
                              struct rmq_command *out)
 {
-    struct rmq_json key, value, fields, remark, language;
-    struct rmq_json_iter iter = rmq_json_members(header);
+    struct rmq_json key, value, remark, language;
+    struct rmq_json_iter iter = rmq_json_members(header), fields;
+    dt_status status = DT_OK;
     bool ok = true;
 
-    memset(&fields, 0, sizeof(fields));
     memset(&remark, 0, sizeof(remark));
     memset(&language, 0, sizeof(language));
-    while (rmq_json_next(&iter, &key, &value)) {
+    while (rmq_json_next_key(&iter, &key)) {
+        if (rmq_json_is(key, "extFields") && rmq_json_enter(&iter, &fields)) {
+            status = decode_fields(&fields, header.size, scratch, out);
+            if (status != DT_OK)
+                return status;
+            rmq_json_leave(&iter, &fields);
+            continue;
+        }
+        if (!rmq_json_next_value(&iter, &value))
+            break;
         if (rmq_json_is(key, "code"))
             ok = take_i32(value, &out->code) && ok;
         else if (rmq_json_is(key, "opaque"))
@@ -100,7 +110,7 @@ static dt_status decode_json(struct dt_span header, struct dt_buf *scratch,
         else if (rmq_json_is(key, "remark"))
             remark = value;
         else if (rmq_json_is(key, "extFields"))
-            fields = value;
+            out->field_count = 0; /* null, or something that has no fields */
     }
     if (!rmq_json_ended(&iter))
         return corrupt("not a JSON object");
@@ -110,7 +120,7 @@ static dt_status decode_json(struct dt_span header, struct dt_buf *scratch,
     if (remark.kind != RMQ_JSON_NONE && remark.kind != RMQ_JSON_NULL &&
         !text_of(remark, header.size, scratch, &out->remark))
         return dt_buf_status(scratch, "remoting header");
-    return decode_fields(fields, header.size, scratch, out);
+    return DT_OK;
 }
 
 static dt_status decode_binary(struct dt_span header, struct rmq_command *out)
@@ -283,7 +293,10 @@ void rmq_encode_begin(struct rmq_encoder *encoder, struct dt_buf *out,
 
 static void json_name(struct rmq_encoder *encoder, const char *name)
 {
-    dt_buf_put_str(encoder->out, encoder->has_fields ? ",\"" : ",\"extFields\":{\"");
+    if (encoder->has_fields)
+        dt_buf_put_str(encoder->out, ",\"");
+    else
+        dt_buf_put_str(encoder->out, ",\"extFields\":{\"");
     encoder->has_fields = true;
     dt_buf_put_str(encoder->out, name);
     dt_buf_put_str(encoder->out, "\":");

@@ -219,30 +219,72 @@ struct rmq_json_iter rmq_json_items(struct rmq_json value)
     return iter;
 }
 
-bool rmq_json_next(struct rmq_json_iter *iter, struct rmq_json *key, struct rmq_json *value)
+static bool fail(struct rmq_json_iter *iter)
 {
-    struct rmq_json unwanted;
+    iter->kind = RMQ_JSON_NONE;
+    iter->failed = true;
+    return false;
+}
 
-    if (key == NULL)
-        key = &unwanted;
-    memset(key, 0, sizeof(*key));
-    memset(value, 0, sizeof(*value));
+/* To the next member; false: there is none. */
+static bool next_member(struct rmq_json_iter *iter)
+{
     if (iter->kind == RMQ_JSON_NONE)
         return false;
     if (take(&iter->rest, iter->kind == RMQ_JSON_OBJECT ? '}' : ']')) {
         iter->kind = RMQ_JSON_NONE;
         return false;
     }
-    if ((!iter->started || take(&iter->rest, ',')) &&
-        (iter->kind == RMQ_JSON_ARRAY || scan_key(&iter->rest, 1, key)) &&
-        scan_value(&iter->rest, 1, value)) {
-        iter->started = true;
+    if (iter->started && !take(&iter->rest, ','))
+        return fail(iter);
+    iter->started = true;
+    return true;
+}
+
+bool rmq_json_next_key(struct rmq_json_iter *iter, struct rmq_json *key)
+{
+    if (next_member(iter) && (scan_key(&iter->rest, 1, key) || fail(iter)))
         return true;
-    }
+    memset(key, 0, sizeof(*key));
+    return false;
+}
+
+bool rmq_json_next_value(struct rmq_json_iter *iter, struct rmq_json *value)
+{
+    if (scan_value(&iter->rest, 1, value))
+        return true;
+    memset(value, 0, sizeof(*value));
+    return fail(iter);
+}
+
+bool rmq_json_enter(struct rmq_json_iter *iter, struct rmq_json_iter *inner)
+{
+    skip_space(&iter->rest);
+    if (iter->rest.size == 0 || iter->rest.data[0] != '{')
+        return false;
+    *inner = rmq_json_members(iter->rest);
+    return true;
+}
+
+void rmq_json_leave(struct rmq_json_iter *iter, const struct rmq_json_iter *inner)
+{
+    iter->rest = inner->rest;
+    if (inner->failed || inner->kind != RMQ_JSON_NONE)
+        fail(iter);
+}
+
+bool rmq_json_next(struct rmq_json_iter *iter, struct rmq_json *key, struct rmq_json *value)
+{
+    struct rmq_json unwanted;
+
+    if (key == NULL)
+        key = &unwanted;
+    key->kind = RMQ_JSON_NONE;
+    if (iter->kind == RMQ_JSON_OBJECT ? rmq_json_next_key(iter, key) : next_member(iter))
+        if (rmq_json_next_value(iter, value))
+            return true;
     memset(key, 0, sizeof(*key));
     memset(value, 0, sizeof(*value));
-    iter->kind = RMQ_JSON_NONE;
-    iter->failed = true;
     return false;
 }
 

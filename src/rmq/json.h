@@ -58,6 +58,13 @@ struct rmq_json_iter rmq_json_items(struct rmq_json value);
 struct rmq_json_iter rmq_json_members(struct dt_span text);
 bool rmq_json_ended(struct rmq_json_iter *iter);
 
+/* The same in two steps, for objects: after a key comes its value, or, if that is an object that
+ * is worth no second pass, its members: enter it, go over `inner` to its end, and leave. */
+bool rmq_json_next_key(struct rmq_json_iter *iter, struct rmq_json *key);
+bool rmq_json_next_value(struct rmq_json_iter *iter, struct rmq_json *value);
+bool rmq_json_enter(struct rmq_json_iter *iter, struct rmq_json_iter *inner);
+void rmq_json_leave(struct rmq_json_iter *iter, const struct rmq_json_iter *inner);
+
 /* The next member; `key` is RMQ_JSON_NONE in an array, a number or an object where the dialect
  * has it, and may be NULL. False at the end, or on failure. */
 bool rmq_json_next(struct rmq_json_iter *iter, struct rmq_json *key,

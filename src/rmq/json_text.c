@@ -217,6 +217,24 @@ static bool is_plain(uint8_t c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
+/* How many of the bytes at the front are plain, eight at a time. */
+static size_t plain_words(struct dt_span text)
+{
+    const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
+    size_t at = 0;
+    uint64_t word;
+
+    for (; text.size - at >= sizeof(word); at += sizeof(word)) {
+        memcpy(&word, text.data + at, sizeof(word));
+        uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+
+        /* a high bit stays where a byte is below 0x20, is one of the two, or has it itself */
+        if (((word - ones * 0x20) | (quote - ones) | (backslash - ones) | word) & highs)
+            break;
+    }
+    return at;
+}
+
 static void put_escape(struct dt_buf *out, uint8_t c)
 {
     static const char hex[] = "0123456789abcdef";
@@ -238,7 +256,11 @@ void rmq_json_put_string(struct dt_buf *out, struct dt_span text)
     for (size_t i = 0; i < text.size;) {
         size_t length = 1;
 
-        if (!is_plain(text.data[i])) {
+        if (is_plain(text.data[i])) {
+            length = plain_words(dt_span_of(text.data + i, text.size - i));
+            if (length == 0)
+                length = 1;
+        } else {
             if (text.data[i] >= 0x80)
                 length = utf8_length(dt_span_of(text.data + i, text.size - i));
             if (length < 2) {

@@ -73,12 +73,15 @@ bool rmq_offset_id_parse(struct dt_span text, struct rmq_host *host,
 void rmq_uniq_key_init(struct rmq_uniq_key *key, struct dt_span ip, uint32_t pid,
                        uint32_t constant, uint16_t counter)
 {
+    uint8_t prefix[22];
+
     assert(ip.size == 4 || ip.size == 16);
     memset(key, 0, sizeof(*key));
-    memcpy(key->prefix, ip.data, ip.size);
-    put_uint(key->prefix + ip.size, pid & 0xffff, 2);
-    put_uint(key->prefix + ip.size + 2, constant, 4);
-    key->prefix_size = ip.size + 6;
+    memcpy(prefix, ip.data, ip.size);
+    put_uint(prefix + ip.size, pid & 0xffff, 2);
+    put_uint(prefix + ip.size + 2, constant, 4);
+    key->prefix_size = 2 * (ip.size + 6);
+    put_hex(key->prefix, prefix, ip.size + 6);
     key->counter = counter;
 }
 
@@ -108,6 +111,6 @@ void rmq_uniq_key_next(struct rmq_uniq_key *key, int64_t wall_ms,
     }
     put_uint(tail, (uint64_t)(wall_ms - key->month_start_ms), 4);
     put_uint(tail + 4, key->counter++, 2);
-    out = put_hex(out, key->prefix, key->prefix_size);
-    put_hex(out, tail, sizeof(tail));
+    memcpy(out, key->prefix, key->prefix_size);
+    put_hex(out + key->prefix_size, tail, sizeof(tail));
 }

@@ -31,7 +31,7 @@ bool rmq_offset_id_parse(struct dt_span text, struct rmq_host *host,
 
 /* Makes UNIQ_KEYs. Not for two threads at once: its owner serialises. */
 struct rmq_uniq_key {
-    uint8_t prefix[22]; /* IP, pid, constant */
+    char prefix[45]; /* IP, pid, constant, in hex */
     size_t prefix_size;
     uint16_t counter;
     int64_t month_start_ms, month_end_ms;

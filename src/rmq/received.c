@@ -35,7 +35,7 @@ static size_t count_byte(struct dt_span span, uint8_t byte)
         memcpy(&word, span.data + i, 8);
         word ^= pattern;
         word = ~(((word & low) + low) | word | low); /* 0x80 where the byte is */
-        count += (size_t)__builtin_popcountll(word);
+        count += (size_t)((word >> 7) * 0x0101010101010101 >> 56); /* adds the bits */
     }
     for (; i < span.size; i++)
         count += span.data[i] == byte;
