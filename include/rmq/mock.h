@@ -171,6 +171,12 @@ DT_API int64_t rmq_mock_faults_left(rmq_mock *mock);
 /* Everything is read and written in pieces of at most so many bytes; 0: no longer. */
 DT_API void rmq_mock_pieces(rmq_mock *mock, size_t bytes);
 
+/* Another client has the lock of a queue from now on, as after a broker has lost its memory.
+ * DT_ENOTFOUND: nobody had it. */
+DT_API DT_MUST_USE dt_status rmq_mock_lock_take(rmq_mock *mock, const char *group,
+                                                const char *topic, int32_t queue_id,
+                                                const char *client_id);
+
 /* ---------------------------------------------------------------- time */
 
 /**

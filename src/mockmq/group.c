@@ -32,14 +32,15 @@ struct mock_member *mock_member_find(struct mockmq *mock, struct dt_span group,
                                      struct dt_span client_id)
 {
     for (size_t i = 0; i < mock->member_count; i++)
-        if (dt_span_equal_str(group, mock->members[i].group) &&
+        if (mock->members[i].node == mock->at &&
+            dt_span_equal_str(group, mock->members[i].group) &&
             dt_span_equal_str(client_id, mock->members[i].client_id))
             return &mock->members[i];
     return NULL;
 }
 
 /* The broker's own request, oneway, to each member of the group. */
-static void notify(struct mockmq *mock, const char *group)
+static void notify(struct mockmq *mock, const struct mock_node *node, const char *group)
 {
     for (size_t i = 0; i < mock->member_count; i++) {
         struct mock_conn *conn = mock_conn_find(mock, mock->members[i].conn_id);
@@ -51,7 +52,8 @@ static void notify(struct mockmq *mock, const char *group)
                                 {NULL, 0}};
         struct rmq_encoder encoder;
 
-        if (strcmp(mock->members[i].group, group) != 0 || conn == NULL)
+        if (mock->members[i].node != node || strcmp(mock->members[i].group, group) != 0 ||
+            conn == NULL)
             continue;
         rmq_encode_begin(&encoder, &conn->out, RMQ_HEADER_JSON, head);
         rmq_encode_str(&encoder, "consumerGroup", group);
@@ -61,13 +63,14 @@ static void notify(struct mockmq *mock, const char *group)
 
 static void remove_member(struct mockmq *mock, struct mock_member *member)
 {
+    const struct mock_node *node = member->node;
     char group[MOCK_NAME_SIZE];
     size_t index = (size_t)(member - mock->members);
 
     memcpy(group, member->group, sizeof(group));
     memmove(member, member + 1, (mock->member_count - index - 1) * sizeof(*member));
     mock->member_count--;
-    notify(mock, group);
+    notify(mock, node, group);
 }
 
 void mock_members_leave(struct mockmq *mock, uint64_t conn_id)
@@ -94,6 +97,7 @@ static bool join(struct mockmq *mock, const char *group, const char *client_id,
                                 &mock->member_capacity, sizeof(*member));
         if (member == NULL)
             return false;
+        member->node = mock->at;
         memcpy(member->group, group, strlen(group) + 1);
         memcpy(member->client_id, client_id, strlen(client_id) + 1);
     }
@@ -121,17 +125,19 @@ const char *mock_subscription_of(struct mockmq *mock, struct dt_span group,
     return subscription == NULL ? NULL : subscription->expression;
 }
 
-static void subscribe(struct mockmq *mock, const char *group, struct rmq_json data)
+/* True if that is news. */
+static bool subscribe(struct mockmq *mock, const char *group, struct rmq_json data)
 {
     struct rmq_json text = rmq_json_get(data, "subString");
     struct mock_subscription *subscription;
     char topic[MOCK_NAME_SIZE], *expression;
+    bool is_news;
 
     if (!rmq_json_copy(rmq_json_get(data, "topic"), topic, sizeof(topic)))
-        return;
+        return false;
     expression = calloc(1, text.raw.size + 1);
     if (expression == NULL)
-        return;
+        return false;
     (void)rmq_json_copy(text, expression, text.raw.size + 1);
     subscription = subscription_find(mock, dt_span_str(group), dt_span_str(topic));
     if (subscription == NULL) {
@@ -140,13 +146,16 @@ static void subscribe(struct mockmq *mock, const char *group, struct rmq_json da
                            &mock->subscription_capacity, sizeof(*subscription));
         if (subscription == NULL) {
             free(expression);
-            return;
+            return false;
         }
         memcpy(subscription->group, group, sizeof(subscription->group));
         memcpy(subscription->topic, topic, sizeof(subscription->topic));
     }
+    is_news = subscription->expression == NULL ||
+              strcmp(subscription->expression, expression) != 0;
     free(subscription->expression);
     subscription->expression = expression;
+    return is_news;
 }
 
 /* ---------------------------------------------------------------- requests */
@@ -169,16 +178,18 @@ static void heartbeat_of_group(struct mockmq *mock, const struct mock_call *call
     struct rmq_json_iter iter = rmq_json_items(rmq_json_get(data, "subscriptionDataSet"));
     char group[MOCK_NAME_SIZE] = "";
     struct rmq_json subscription;
+    bool is_news;
 
     if (!rmq_json_copy(rmq_json_get(data, "groupName"), group, sizeof(group)) ||
         group[0] == 0)
         return;
     mock_group_add(mock, dt_span_str(group));
     create_retry_topic(mock, group);
+    is_news = join(mock, group, client_id, call->conn->id);
     while (rmq_json_next(&iter, NULL, &subscription))
-        subscribe(mock, group, subscription);
-    if (join(mock, group, client_id, call->conn->id))
-        notify(mock, group); /* before the answer, as a broker does it */
+        is_news |= subscribe(mock, group, subscription);
+    if (is_news)
+        notify(mock, call->conn->node, group); /* before the answer, as a broker does it */
 }
 
 void mock_handle_heartbeat(struct mockmq *mock, const struct mock_call *call,
@@ -229,7 +240,8 @@ void mock_handle_members(struct mockmq *mock, const struct mock_call *call,
     dt_json_key(&json, "consumerIdList");
     dt_json_array(&json);
     for (size_t i = 0; i < mock->member_count; i++) {
-        if (dt_span_equal_str(group, mock->members[i].group)) {
+        if (mock->members[i].node == mock->at &&
+            dt_span_equal_str(group, mock->members[i].group)) {
             dt_json_string(&json, mock->members[i].client_id);
             count++;
         }

@@ -12,6 +12,7 @@
  *     dispatch.c scripts, then who handles a code    offset.c   14 15 29 30 31
  *     namesrv.c  105 106 206                         group.c    34 35 38, membership
  *     script.c   misbehaviour, counters              admin.c    17 200 202 351
+ *     retry.c    36, delayed messages                lock.c     41 42
  */
 #ifndef MOCKMQ_MOCK_H
 #define MOCKMQ_MOCK_H
@@ -215,7 +216,9 @@ mock_handler mock_handle_route, mock_handle_cluster, mock_handle_topic_list; /* 
 mock_handler mock_handle_send;                                               /* send.c */
 mock_handler mock_handle_pull;                                               /* pull.c */
 mock_handler mock_handle_heartbeat, mock_handle_unregister,
-    mock_handle_members; /* group.c */
+    mock_handle_members;                           /* group.c */
+mock_handler mock_handle_send_back;                /* retry.c */
+mock_handler mock_handle_lock, mock_handle_unlock; /* lock.c */
 mock_handler mock_handle_offset_query, mock_handle_offset_update, mock_handle_offset_search,
     mock_handle_offset_max, mock_handle_offset_min; /* offset.c */
 mock_handler mock_handle_topic_create, mock_handle_topic_stats, mock_handle_topic_config,
@@ -236,6 +239,7 @@ struct mock_queue *mock_send_queue(struct mockmq *mock, const struct rmq_command
 /* ---------------------------------------------------------------- tables */
 
 struct mock_member {
+    const struct mock_node *node; /* that heard of it */
     char group[MOCK_NAME_SIZE];
     char client_id[MOCK_NAME_SIZE];
     uint64_t conn_id;
@@ -258,6 +262,16 @@ struct mock_committed {
     char topic[MOCK_NAME_SIZE];
     int32_t queue_id;
     int64_t offset;
+};
+
+/* A queue that a member of a group has locked. */
+struct mock_lock {
+    const struct mock_shard *shard;
+    char group[MOCK_NAME_SIZE];
+    char topic[MOCK_NAME_SIZE];
+    char client_id[MOCK_NAME_SIZE]; /* "": nobody has */
+    int32_t queue_id;
+    int64_t last_ms;
 };
 
 /* A pull that waits for a message. */
@@ -295,6 +309,15 @@ const char *mock_subscription_of(struct mockmq *mock, struct dt_span group,
                                  struct dt_span topic);
 void mock_offset_commit(struct mockmq *mock, struct dt_span group, struct dt_span topic,
                         int32_t queue_id, int64_t offset);
+
+/* retry.c: messages that are stored later. How long a message is to wait; stores it then; does
+ * what is due; when the next is, or INT64_MAX. */
+int64_t mock_delay_wanted_ms(const struct mockmq *mock, struct dt_span properties);
+bool mock_schedule(struct mockmq *mock, struct mock_shard *shard, struct dt_span topic,
+                   int32_t queue_id, const struct rmq_stored *stored, int64_t delay_ms);
+void mock_scheduled_run(struct mockmq *mock, int64_t now_ms);
+int64_t mock_scheduled_due_ms(const struct mockmq *mock);
+void mock_scheduled_free(struct mockmq *mock);
 
 /* Answers the pulls that wait for this queue, as far as there is something now. */
 void mock_pulls_wake(struct mockmq *mock, struct mock_queue *queue);
@@ -374,6 +397,9 @@ struct mockmq {
     size_t subscription_count, subscription_capacity;
     struct mock_committed *committed;
     size_t committed_count, committed_capacity;
+    struct mock_lock *locks;
+    size_t lock_count, lock_capacity;
+    struct mock_scheduled *scheduled; /* by due_ms */
     struct mock_pull *pulls;
     int64_t pull_count;
     int32_t answer_count_max; /* of one pull; 0: as from memory */

@@ -131,6 +131,8 @@ static void free_tables(struct mockmq *mock)
     free(mock->groups);
     free(mock->members);
     free(mock->committed);
+    free(mock->locks);
+    mock_scheduled_free(mock);
     free(mock->withholds);
     free(mock->withheld);
     free(mock->conns);

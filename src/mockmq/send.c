@@ -207,6 +207,7 @@ static void send_single(struct mockmq *mock, const struct mock_call *call,
 {
     struct rmq_stored stored = stored_of(mock, call, queue, header);
     int64_t offset = (int64_t)queue->count, physical_offset;
+    int64_t delay_ms = mock_delay_wanted_ms(mock, header->properties);
     char uniq_key[RMQ_MESSAGE_ID_SIZE], id[RMQ_MESSAGE_ID_SIZE];
     struct dt_span key;
     struct dt_buf properties;
@@ -231,6 +232,13 @@ static void send_single(struct mockmq *mock, const struct mock_call *call,
             "the message is illegal, maybe msg body or properties length not "
             "matched. msg body length limit %d B, msg properties length limit %d B.",
             RMQ_BODY_SIZE_MAX, RMQ_PROPERTIES_SIZE_MAX);
+    } else if (delay_ms > 0) {
+        if (!mock_schedule(mock, call->conn->node->shard, stored.topic, queue->id, &stored,
+                           delay_ms))
+            full(reply);
+        rmq_offset_id(id, &call->conn->node->host, mock->physical_offset);
+        add_ids(reply, dt_span_str(id), queue, 0); /* its place among those that wait */
+        mock_reply_span(reply, "transactionId", key);
     } else if (!mock_queue_store(mock, queue, &stored, offset, &physical_offset)) {
         full(reply);
     } else {

@@ -76,16 +76,18 @@ static void give_back(struct rmq_consumer *consumer, struct rmq_work *work, size
         atomic_fetch_add_explicit(&consumer->counters.sent_back, 1, memory_order_relaxed);
         return;
     }
-    dt_log_warning("group '%s': message %s cannot be sent back, it will be given again "
-                   "here: %s",
-                   consumer->group, message->message_id, dt_error_text());
     atomic_fetch_add_explicit(&consumer->counters.local_retry, 1, memory_order_relaxed);
     message->reconsume_times++;
     rmq_work_mark(work, index, 1, RMQ_MESSAGE_AGAIN);
     pthread_mutex_lock(&consumer->mutex);
+    warn = dt_log_due(&consumer->warned_ms, WARN_MS);
     work->again++;
     work->again_ms = dt_clock_ms() + consumer->config.local_retry_ms;
     pthread_mutex_unlock(&consumer->mutex);
+    if (warn)
+        dt_log_warning("group '%s': message %s cannot be sent back, it will be given again "
+                       "here: %s",
+                       consumer->group, message->message_id, dt_error_text());
 }
 
 static void handle(struct rmq_consumer *consumer, struct rmq_work *work, size_t index,
