@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "rmq/consumer_inside.h"
 
-enum { HELP_MS = 1 };
+enum { HELP_MS = 1, WARN_MS = 5000 };
 
 /* The distance from the first message that is not handled stays bounded: a message that takes
  * very long must not let all that is read after it be read again after a crash. */
@@ -70,6 +70,7 @@ static void give_back(struct rmq_consumer *consumer, struct rmq_work *work, size
     rmq_received *message = &work->messages[index];
     dt_status status =
         rmq_send_back(consumer, work, message, delay_level, consumer->config.max_attempts);
+    bool warn;
 
     if (status == DT_OK) {
         rmq_work_mark(work, index, 1, RMQ_MESSAGE_DONE);

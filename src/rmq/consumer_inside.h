@@ -63,6 +63,7 @@ struct rmq_consumer {
     bool workers_end;
     bool wants_rebalance;
     struct dt_link resets;
+    int64_t warned_ms;
     int64_t stop_ms; /* deadline of stopping */
     dt_status stop_status;
     char stop_reason[256];
