@@ -50,6 +50,7 @@ int cli_status(struct cli *cli, int argc, char **argv);
 int cli_advance(struct cli *cli, int argc, char **argv);
 int cli_rollback(struct cli *cli, int argc, char **argv);
 int cli_report(struct cli *cli, int argc, char **argv);
+int cli_journal(struct cli *cli, int argc, char **argv);
 int cli_compare(struct cli *cli, int argc, char **argv);
 
 /* Reads `--name value` and `--name=value`; ends with an option of name NULL. Words that are no

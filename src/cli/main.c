@@ -26,6 +26,8 @@ static const struct cli_command commands[] = {
      "counts per day, and what left the normal path"},
     {"compare", cli_compare, "[--group G] [--tables T,...]",
      "rows of the live stores against the shadow stores"},
+    {"journal", cli_journal, "list|check DIR [--payload]",
+     "what a producer still owes to a side, and what of it is damaged"},
 };
 
 /* Named so that nobody looks for them in vain. */
@@ -35,7 +37,6 @@ static const struct {
     {"finish", "the point of no return"},
     {"doctor", "checks clusters, topics, groups and messages beforehand"},
     {"verify", "scans both clusters itself"},
-    {"journal", "looks into a producer's journal"},
     {"mirror", "the copy engine"},
     {"verifier", "the verifying worker"},
     {"server", "API, dashboard, metrics"},

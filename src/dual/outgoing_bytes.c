@@ -116,3 +116,15 @@ dt_status duet_outgoing_decode(struct dt_span bytes, const struct duet_keys *key
     *out = outgoing;
     return DT_OK;
 }
+
+bool duet_outgoing_peek(struct dt_span bytes, struct dt_span *stamp, struct dt_span *key,
+                        struct dt_span *value)
+{
+    struct dt_scan scan = dt_scan_of(bytes);
+    uint8_t format = dt_scan_u8(&scan);
+
+    *stamp = dt_scan_bytes(&scan, DUET_STAMP_SIZE);
+    *key = take_field(&scan);
+    *value = take_field(&scan);
+    return format == FORMAT && dt_scan_ok(&scan);
+}

@@ -25,4 +25,9 @@ dt_status duet_outgoing_decode(struct dt_span bytes, const struct duet_keys *key
                                const char *topic, int32_t partition,
                                struct duet_outgoing **out);
 
+/* The same without a key, for who only looks: the stamp is not checked. What is given borrows
+ * from `bytes`; headers are not read. False: no such message. */
+bool duet_outgoing_peek(struct dt_span bytes, struct dt_span *stamp, struct dt_span *key,
+                        struct dt_span *value);
+
 #endif

@@ -9,12 +9,7 @@
 #include "base/file.h"
 #include "base/status.h"
 
-enum {
-    LANES_MAX = 1 << 20,
-    SEGMENT_MIN = 4096,
-    SEGMENT_MAX = 1 << 30,
-    PENDING_MAX = 8 << 20
-};
+enum { LANES_MAX = 1 << 20, PENDING_MAX = 8 << 20 };
 
 void journal_path(const struct duet_journal *journal, uint64_t number,
                   char path[DUET_JOURNAL_PATH_SIZE])
@@ -452,106 +447,4 @@ size_t duet_journal_damages(const struct duet_journal *journal,
 {
     *out = journal->damages;
     return journal->damage_count;
-}
-
-/* ---- life ---- */
-
-static dt_status check_config(const struct duet_journal_config *config)
-{
-    if (config->segment_size < SEGMENT_MIN || config->segment_size > SEGMENT_MAX)
-        return dt_error_set(DT_EINVAL, "a journal's segment has %d to %d bytes, not %zu",
-                            SEGMENT_MIN, SEGMENT_MAX, config->segment_size);
-    if (config->size_max < 2 * (int64_t)config->segment_size)
-        return dt_error_set(
-            DT_EINVAL, "a journal's bound is at least two segments: %lld bytes, not %lld",
-            2 * (long long)config->segment_size, (long long)config->size_max);
-    return DT_OK;
-}
-
-static dt_status lock_folder(struct duet_journal *journal)
-{
-    char path[DUET_JOURNAL_PATH_SIZE];
-    pid_t holder = 0;
-    dt_status status = dt_file_make_dirs(journal->dir);
-
-    if (status != DT_OK)
-        return status;
-    snprintf(path, sizeof(path), "%s/lock", journal->dir);
-    status = dt_file_lock(path, &journal->lock_fd, &holder);
-    if (status == DT_EBUSY)
-        return dt_error_set(DT_EBUSY, "journal '%s' is open in process %ld", journal->dir,
-                            (long)holder);
-    return status;
-}
-
-dt_status duet_journal_open(const struct duet_journal_config *config,
-                            struct duet_journal **out)
-{
-    struct duet_journal *journal;
-    pthread_condattr_t monotonic;
-    dt_status status = check_config(config);
-
-    *out = NULL;
-    if (status != DT_OK)
-        return status;
-    journal = calloc(1, sizeof(*journal));
-    if (journal == NULL || (journal->dir = strdup(config->dir)) == NULL) {
-        free(journal);
-        return dt_error_set(DT_ENOMEM, "no memory for a journal");
-    }
-    journal->disk = config->disk != NULL ? config->disk : &duet_disk_system;
-    journal->size_max = config->size_max;
-    journal->segment_size = config->segment_size;
-    journal->fsync = config->fsync;
-    journal->fsync_interval_ms = config->fsync_interval_ms;
-    journal->durable = config->durable;
-    journal->context = config->context;
-    journal->lock_fd = journal->spare_fd = -1;
-    journal->next_lsn = 1;
-    pthread_mutex_init(&journal->lock, NULL);
-    pthread_mutex_init(&journal->read_lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&journal->wake, &monotonic);
-    pthread_cond_init(&journal->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    status = lock_folder(journal);
-    if (status == DT_OK)
-        status = journal_recover(journal);
-    if (status == DT_OK)
-        status = journal_writer_start(journal);
-    if (status != DT_OK) {
-        duet_journal_close(journal);
-        return dt_error_wrap(status, "opening journal '%s'", config->dir);
-    }
-    *out = journal;
-    return DT_OK;
-}
-
-void duet_journal_close(struct duet_journal *journal)
-{
-    if (journal == NULL)
-        return;
-    journal_writer_stop(journal);
-    while (journal->oldest != NULL) {
-        struct journal_segment *next = journal->oldest->next;
-
-        journal_segment_free(journal, journal->oldest);
-        journal->oldest = next;
-    }
-    for (size_t i = 0; i < journal->lane_count; i++)
-        free(journal->lanes[i].topic);
-    free(journal->lanes);
-    free(journal->damages);
-    journal_cache_free(journal);
-    if (journal->spare_fd >= 0 && journal->spare == SPARE_READY)
-        journal->disk->close(journal->spare_fd);
-    if (journal->lock_fd >= 0)
-        dt_file_unlock(journal->lock_fd);
-    pthread_cond_destroy(&journal->wake);
-    pthread_cond_destroy(&journal->changed);
-    pthread_mutex_destroy(&journal->read_lock);
-    pthread_mutex_destroy(&journal->lock);
-    free(journal->dir);
-    free(journal);
 }

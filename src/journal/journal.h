@@ -63,6 +63,15 @@ struct duet_journal_lane {
 DT_MUST_USE dt_status duet_journal_open(const struct duet_journal_config *config,
                                         struct duet_journal **out);
 
+/**
+ * Looks into a journal without touching it, also while a process has it open: lanes, damages and
+ * stats as they are now; duet_journal_next() gives what is owed; nothing can be appended.
+ *
+ * @returns DT_OK; DT_ENOTFOUND: there is no such folder, or it holds no journal; DT_EBUSY: the
+ *          process that writes it was faster, again; else as duet_journal_open().
+ */
+DT_MUST_USE dt_status duet_journal_look(const char *dir, struct duet_journal **out);
+
 /* Writes and syncs what was appended, then ends. NULL: no-op. */
 void duet_journal_close(struct duet_journal *journal);
 

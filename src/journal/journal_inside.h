@@ -83,6 +83,7 @@ struct duet_journal {
     pthread_cond_t wake;    /* the writer's */
     pthread_cond_t changed; /* durable_lsn, broken */
     bool is_closing, is_broken;
+    bool is_look; /* only read: no file is changed, and there is no thread */
     char broken_reason[160];
     struct journal_lane *lanes;
     size_t lane_count, lane_capacity;

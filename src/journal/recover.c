@@ -218,6 +218,11 @@ static dt_status set_aside(struct duet_journal *journal, uint64_t number,
     char path[DUET_JOURNAL_PATH_SIZE], aside[DUET_JOURNAL_PATH_SIZE + 16];
 
     journal_path(journal, number, path);
+    if (journal->is_look)
+        return state == DUET_HEADER_EMPTY
+                   ? DT_OK
+                   : note_damage(journal, number, journal->next_lsn, journal->next_lsn,
+                                 "no readable header");
     if (state == DUET_HEADER_EMPTY) {
         if (journal->disk->unlink(path) != 0)
             return dt_error_set(DT_EIO, "'%s': %s", path, strerror(errno));

@@ -323,6 +323,48 @@ static void a_disk_that_fails_breaks_the_journal_and_says_so(void **state)
     close_world(&world);
 }
 
+static void looking_sees_what_is_owed_and_changes_nothing(void **state)
+{
+    struct world world;
+    struct duet_journal *look;
+    struct duet_journal_stats stats;
+    struct duet_journal_cursor cursor = {0};
+    struct duet_record_view record;
+    struct dt_buf payload;
+    uint64_t lsn;
+
+    (void)state;
+    open_world(&world, 10 * SEGMENT);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(
+            duet_journal_append(world.journal, world.a, 0, dt_span_str("owed"), &lsn),
+            DT_OK);
+    assert_int_equal(duet_journal_wait(world.journal, lsn, dt_clock_ms() + WAIT_MS), DT_OK);
+    /* while its owner has it */
+    assert_int_equal(duet_journal_look(world.dir, &look), DT_OK);
+    duet_journal_stats(look, &stats);
+    assert_int_equal(stats.messages, 3);
+    dt_buf_init(&payload, 1024);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(duet_journal_next(look, world.a, &cursor, &payload, &record),
+                         DT_OK);
+    assert_int_equal(duet_journal_next(look, world.a, &cursor, &payload, &record),
+                     DT_ENOTFOUND);
+    dt_buf_fini(&payload);
+    assert_int_equal(duet_journal_append(look, world.a, 0, dt_span_str("no"), &lsn),
+                     DT_EIO);
+    duet_journal_close(look);
+    /* its owner goes on, and finds everything after a restart */
+    assert_int_equal(
+        duet_journal_append(world.journal, world.a, 0, dt_span_str("owed"), &lsn), DT_OK);
+    duet_journal_close(world.journal);
+    open_again(&world);
+    duet_journal_stats(world.journal, &stats);
+    assert_int_equal(stats.messages, 4);
+    assert_int_equal(duet_journal_look("/nowhere", &look), DT_ENOTFOUND);
+    close_world(&world);
+}
+
 /* ---- damage ---- */
 
 static void segment_path(const struct world *world, unsigned number, char path[128])
@@ -492,6 +534,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_bound_is_an_answer_and_finished_segments_go),
         cmocka_unit_test(a_full_disk_is_an_answer_and_passes),
         cmocka_unit_test(a_disk_that_fails_breaks_the_journal_and_says_so),
+        cmocka_unit_test(looking_sees_what_is_owed_and_changes_nothing),
         cmocka_unit_test(damage_in_the_middle_is_isolated_and_listed),
         cmocka_unit_test(a_segment_without_a_header_is_set_aside),
         cmocka_unit_test(segments_of_two_journals_are_refused),

@@ -6,6 +6,8 @@
     --outage bound        the same without a journal: memory stays bounded, and the report differs
                           by exactly the ranges that are listed as dropped
 """
+import json
+import shutil
 import sys
 import time
 
@@ -23,6 +25,30 @@ def sum_of(report, side, field):
 def producer_owes(m):
     return sum(i['journal']['messages'] for i in m.json('status')['instances']
                if i['role'] == 'producer')
+
+
+def look_into_journal(m):
+    """`duet journal` shows what is owed while the producer goes on, and finds damage."""
+    folder = m.folder / 'state' / 'p' / 'journal'
+    listed = m.json('journal', 'list', folder)
+    need(listed['messages'] > 0 and not listed['damages'], 'journal list', listed['damages'])
+    need_equal(sum(lane['messages'] for lane in listed['lanes']), listed['messages'], 'its lanes')
+    need_equal({(lane['topic'], lane['side']) for lane in listed['lanes']},
+               {(m.topic, 'rocketmq')}, 'whose they are')
+    need('owed' not in listed, 'no payload unless it is asked for')
+    shown = m.json('journal', 'list', folder, '--payload')['owed']
+    need(len(shown) > 0 and json.loads(shown[0]['value'])['carrier'], 'payload', shown[:1])
+    m.duet('journal', 'check', folder).need(0)
+    copy = m.folder / 'journal-copy'
+    shutil.copytree(folder, copy)
+    segment = sorted(copy.glob('*.seg'))[0]
+    with open(segment, 'r+b') as file:
+        file.seek(2000)
+        file.write(b'damaged' * 10)
+    damaged = m.json('journal', 'check', copy, code=1)
+    need(damaged['damages'][0]['number_to'] > damaged['damages'][0]['number_from'], 'damage',
+         damaged['damages'])
+    m.duet('journal', 'list', m.folder / 'nowhere').need(2)
 
 
 def below(s, outage):
@@ -50,6 +76,7 @@ def below(s, outage):
          f'{first >> 20} MiB, then {producer.rss() >> 20} MiB')
     if outage == 'spill':
         wait_for(lambda: producer_owes(m) > acknowledged * 0.7, 'status to show what is owed')
+        look_into_journal(m)
     (s.brokers.rocketmq_resume if outage == 'pause' else s.brokers.rocketmq_start)()
     s.say('RocketMQ is back')
     producer.need_exit(0)
