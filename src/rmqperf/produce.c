@@ -46,7 +46,8 @@ struct run {
 struct worker {
     pthread_t thread;
     struct run *run;
-    char *body;
+    char *body; /* room for those of one call */
+    rmq_message *messages;
     struct dt_histogram latency_ns;
 };
 
@@ -140,46 +141,30 @@ static void send_one(struct worker *worker, int64_t number)
 
 /* ---------------------------------------------------------------- batch */
 
-struct batch {
-    struct run *run;
-    struct dt_event done;
-    atomic_int_fast64_t left;
-};
-
-static void on_batched(void *opaque, dt_status status, const char *reason,
-                       const rmq_receipt *receipt)
-{
-    struct batch *batch = opaque;
-
-    (void)receipt;
-    count_outcome(batch->run, status, reason);
-    if (atomic_fetch_sub(&batch->left, 1) == 1)
-        dt_event_set(&batch->done);
-}
-
-/* All of a batch goes to one queue, and is waited for. Batches are numbered by their first. */
+/* One request, to one queue, waited for. Batches are numbered by their first message. */
 static void send_batch(struct worker *worker, int64_t first, int64_t count)
 {
     struct run *run = worker->run;
+    const struct perf_options *options = run->options;
     int64_t begin_ns = wait_for_turn(run, first);
-    const rmq_queue *queue = queue_of(run, first / run->options->batch);
-    struct batch batch = {.run = run, .left = count};
-    int64_t end_ns;
+    const rmq_target target = {.queue = queue_of(run, first / options->batch)};
+    uint64_t took_ns;
+    dt_status status;
 
-    dt_event_init(&batch.done);
     for (int64_t i = 0; i < count; i++) {
-        rmq_message message = message_of(worker, first + i);
-        dt_status status = rmq_send_async(run->producer, queue, &message, PERF_TIMEOUT_MS,
-                                          on_batched, &batch);
+        char *body = worker->body + i * options->size;
 
-        if (status != DT_OK)
-            on_batched(&batch, status, dt_error_text(), NULL);
+        perf_body_fill(body, options->size, first + i);
+        worker->messages[i] = (rmq_message){
+            .topic = options->topic, .body = body, .body_size = (size_t)options->size};
     }
-    dt_event_wait(&batch.done, INT64_MAX);
-    dt_event_fini(&batch.done);
-    end_ns = dt_clock_ns();
-    for (int64_t i = 0; i < count; i++)
-        dt_histogram_record(&worker->latency_ns, (uint64_t)(end_ns - begin_ns));
+    status = rmq_send_batch(run->producer, &target, worker->messages, (size_t)count,
+                            PERF_TIMEOUT_MS, NULL);
+    took_ns = (uint64_t)(dt_clock_ns() - begin_ns);
+    for (int64_t i = 0; i < count; i++) {
+        count_outcome(run, status, dt_error_text());
+        dt_histogram_record(&worker->latency_ns, took_ns);
+    }
 }
 
 /* ---------------------------------------------------------------- async */
@@ -206,13 +191,15 @@ static void hand_over(struct worker *worker, int64_t number)
     struct run *run = worker->run;
     bool is_timed = run->options->rate > 0 || number % SAMPLE_EVERY == 0;
     int64_t begin_ns = is_timed ? wait_for_turn(run, number) : 0;
+    const rmq_target target = {.queue = queue_of(run, number),
+                               .unordered = run->options->no_auto_batch};
     rmq_message message;
     dt_status status;
 
     take_room(&run->window);
     message = message_of(worker, number);
-    status = rmq_send_async(run->producer, queue_of(run, number), &message, PERF_TIMEOUT_MS,
-                            on_answered, (void *)(intptr_t)begin_ns);
+    status = rmq_send_to_async(run->producer, &target, &message, PERF_TIMEOUT_MS,
+                               on_answered, (void *)(intptr_t)begin_ns);
     if (status == DT_OK)
         return;
     count_outcome(run, status, dt_error_text());
@@ -244,20 +231,31 @@ static void *work(void *context)
     return NULL;
 }
 
+static void free_worker(struct worker *worker)
+{
+    free(worker->body);
+    free(worker->messages);
+}
+
 static dt_status start_worker(struct worker *worker, struct run *run)
 {
+    const struct perf_options *options = run->options;
+    size_t count = options->mode == PERF_BATCH ? (size_t)options->batch : 1;
     int error;
 
     worker->run = run;
     dt_histogram_init(&worker->latency_ns);
-    worker->body = malloc((size_t)run->options->size);
-    if (worker->body == NULL)
-        return dt_error_set(DT_ENOMEM, "no memory for a body");
-    memset(worker->body, 'x', (size_t)run->options->size);
+    worker->body = malloc(count * (size_t)options->size);
+    worker->messages = calloc(count, sizeof(*worker->messages));
+    if (worker->body == NULL || worker->messages == NULL) {
+        free_worker(worker);
+        return dt_error_set(DT_ENOMEM, "no memory for bodies");
+    }
+    memset(worker->body, 'x', count * (size_t)options->size);
     error = pthread_create(&worker->thread, NULL, work, worker);
     if (error == 0)
         return DT_OK;
-    free(worker->body);
+    free_worker(worker);
     return dt_error_errno(error, "a thread that sends");
 }
 
@@ -281,7 +279,7 @@ static dt_status run_workers(struct run *run, int64_t count, struct worker *work
         atomic_store(&run->next, count); /* those that run end */
     for (int64_t i = 0; i < started; i++) {
         pthread_join(workers[i].thread, NULL);
-        free(workers[i].body);
+        free_worker(&workers[i]);
     }
     wait_until(&run->window, 0);
     for (int64_t i = 0; i < started; i++)
@@ -321,10 +319,7 @@ static rmq_producer_config producer_config(const struct perf_options *options)
     return (rmq_producer_config){
         .group = options->group,
         .memory_max = (size_t)waiting * ((size_t)options->size + 1024) + (1u << 20),
-        .batch_count_max = options->mode == PERF_BATCH ? (size_t)options->batch
-                           : options->no_auto_batch || options->mode == PERF_SYNC ? 1
-                                                                                  : 0,
-        .batch_size_max = options->mode == PERF_BATCH ? 4u << 20 : 0};
+        .batch_count_max = options->no_auto_batch || options->mode == PERF_SYNC ? 1 : 0};
 }
 
 dt_status perf_produce(struct perf_session *session, const struct perf_options *options,

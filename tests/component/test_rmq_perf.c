@@ -156,7 +156,7 @@ static void it_works_against_a_broker_and_makes_the_topic(void **state)
     rmq_mock_free(mock);
 }
 
-static void without_automatic_batching_each_message_is_a_request(void **state)
+static void what_goes_as_one_request_is_as_told(void **state)
 {
     rmq_mock *mock;
     char options[256];
@@ -302,7 +302,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_stub_is_filled_before_it_is_consumed),
         cmocka_unit_test(a_rate_is_kept_and_latency_counts_from_the_schedule),
         cmocka_unit_test(it_works_against_a_broker_and_makes_the_topic),
-        cmocka_unit_test(without_automatic_batching_each_message_is_a_request),
+        cmocka_unit_test(what_goes_as_one_request_is_as_told),
         cmocka_unit_test(refused_messages_are_errors_and_exit_1),
         cmocka_unit_test(wrong_usage_exits_2_and_says_why_in_json),
         cmocka_unit_test(a_name_server_that_is_not_there_exits_3),
