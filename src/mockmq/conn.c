@@ -171,7 +171,7 @@ static enum rmq_cut peek_cut(struct mockmq *mock, struct mock_conn *conn,
         return RMQ_CUT_CORRUPT;
     if (mock_fault_take(mock, conn->node, mock->command.code, true, &fault)) {
         conn->is_cut = true;
-        conn->cut_left = fault.is.bytes;
+        conn->cut_left = fault.is.bytes < *frame_size ? fault.is.bytes : *frame_size;
     }
     return RMQ_CUT_FRAME;
 }
