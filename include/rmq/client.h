@@ -59,6 +59,10 @@ typedef struct rmq_client_config {
     int64_t backoff_ms_min;      /* 20: first wait after a failure ... */
     int64_t backoff_ms_max;      /* 1000: ... doubling, with jitter, up to this */
     size_t frame_size_max;       /* 16 MiB: a peer that announces more is cut off */
+    /* NULL or "": none. Else every topic and group that is named to this client, and that it names,
+     * is `name_space%name` to name servers and brokers, as the Java client's v1 namespaces are;
+     * topics of the system itself are not. Copied. */
+    const char *name_space;
     bool binary_header; /* false: JSON headers are sent; both are always understood */
     /* Access control (ACL of 4.x, authentication of 5.x): every request is signed. Both keys or
      * none; on 5.x they are user name and password. Copied; never logged. */

@@ -27,12 +27,14 @@ static dt_status queues_of(rmq_client *client, const char *topic, bool to_write,
                            rmq_queue **out, size_t *count, int64_t timeout_ms)
 {
     struct queues taken = {to_write, NULL, 0};
+    char room[RMQ_FULL_NAME_SIZE];
     dt_status status;
 
     if (client == NULL || out == NULL || count == NULL || timeout_ms <= 0)
         return dt_error_set(DT_EINVAL, "no client, no place for the queues or no time");
     *out = NULL;
     *count = 0;
+    topic = rmq_namespace_wrap(client->space, topic, room);
     status = rmq_topic_name_check(topic);
     if (status == DT_OK)
         status = rmq_ask_route(client, topic, true, rmq_deadline_ms(timeout_ms),
@@ -203,11 +205,13 @@ dt_status rmq_topic_create(rmq_client *client, const char *topic, int32_t queues
                            int64_t timeout_ms)
 {
     struct new_topic wish = {topic, queues};
+    char room[RMQ_FULL_NAME_SIZE];
     dt_status status;
 
     if (client == NULL || timeout_ms <= 0 || queues < 1 || queues > RMQ_ROUTE_QUEUES_MAX)
         return dt_error_set(DT_EINVAL, "no client, no time, or not 1 to %d queues",
                             RMQ_ROUTE_QUEUES_MAX);
+    topic = wish.topic = rmq_namespace_wrap(client->space, topic, room);
     status = rmq_topic_name_check(topic);
     if (status != DT_OK)
         return status;

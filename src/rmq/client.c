@@ -164,6 +164,10 @@ static dt_status take_settings(struct rmq_client *client, const rmq_client_confi
         client->backoff_ms_max = client->backoff_ms_min;
     client->frame_size_max =
         config->frame_size_max == 0 ? RMQ_FRAME_SIZE_MAX : config->frame_size_max;
+    if (rmq_namespace_check(config->name_space) != DT_OK)
+        return DT_EINVAL;
+    snprintf(client->space, sizeof(client->space), "%s",
+             config->name_space == NULL ? "" : config->name_space);
     client->header_type = config->binary_header ? RMQ_HEADER_BINARY : RMQ_HEADER_JSON;
     return set_id(client, config->instance_name);
 }

@@ -10,6 +10,7 @@
 #include "net/tls.h"
 #include "rmq/heartbeat.h"
 #include "rmq/names.h"
+#include "rmq/naming.h"
 #include "rmq/peer.h"
 #include "rmq/sign.h"
 #include "rmq/topics.h"
@@ -24,8 +25,9 @@ struct rmq_client {
     size_t frame_size_max;
     enum rmq_header_type header_type;
     char id[RMQ_CLIENT_ID_SIZE];
-    uint8_t ip[4];      /* of this host, in message ids */
-    struct dt_tls *tls; /* NULL: none */
+    char space[RMQ_TOPIC_SIZE_MAX + 1]; /* the namespace, "" for none: see naming.h */
+    uint8_t ip[4];                      /* of this host, in message ids */
+    struct dt_tls *tls;                 /* NULL: none */
     struct dt_loop *loop;
     /* the net loop's */
     struct rmq_peers peers;

@@ -244,6 +244,8 @@ static dt_status add_topics(struct rmq_consumer *consumer,
 dt_status rmq_consumer_new(rmq_client *client, const rmq_consumer_config *config,
                            rmq_consumer **out)
 {
+    char room[RMQ_FULL_NAME_SIZE];
+    rmq_consumer_config full;
     struct rmq_consumer *consumer;
     struct add_inbound add;
     dt_status status;
@@ -251,8 +253,11 @@ dt_status rmq_consumer_new(rmq_client *client, const rmq_consumer_config *config
     if (client == NULL || config == NULL || out == NULL)
         return dt_error_set(DT_EINVAL, "no client, settings or place for the consumer");
     *out = NULL;
-    if (dt_loop_is_here(client->loop))
-        return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
+    if (rmq_client_check(client, true) != DT_OK)
+        return DT_ESTATE;
+    full = *config;
+    full.group = rmq_namespace_wrap(client->space, config->group, room);
+    config = &full;
     status = check_settings(config);
     if (status != DT_OK)
         return status;
@@ -290,8 +295,8 @@ dt_status rmq_consumer_stop(rmq_consumer *consumer, int64_t timeout_ms)
 
     if (consumer == NULL || timeout_ms <= 0)
         return dt_error_set(DT_EINVAL, "no consumer, or no time to stop it");
-    if (dt_loop_is_here(consumer->client->loop))
-        return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
+    if (rmq_client_check(consumer->client, true) != DT_OK)
+        return DT_ESTATE;
     pthread_mutex_lock(&consumer->stop_mutex);
     if (!consumer->has_stopped) {
         consumer->has_stopped = true;
@@ -315,7 +320,7 @@ dt_status rmq_consumer_stop(rmq_consumer *consumer, int64_t timeout_ms)
 
 void rmq_consumer_free(rmq_consumer *consumer)
 {
-    if (consumer == NULL || dt_loop_is_here(consumer->client->loop))
+    if (consumer == NULL || rmq_client_check(consumer->client, true) != DT_OK)
         return;
     if (rmq_consumer_stop(consumer, FREE_STOP_MS) != DT_OK)
         dt_log_warning("%s", dt_error_text());

@@ -1,4 +1,5 @@
 /* Where queues are read: moving on request, and what is held. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -50,8 +51,8 @@ dt_status rmq_consumer_seek(rmq_consumer *consumer, const char *topic,
 {
     if (consumer == NULL || topic == NULL || queue == NULL || offset < 0)
         return dt_error_set(DT_EINVAL, "no consumer, topic, queue or offset");
-    if (dt_loop_is_here(consumer->client->loop))
-        return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
+    if (rmq_client_check(consumer->client, true) != DT_OK)
+        return DT_ESTATE;
     if (!move_queue(consumer, topic, queue, offset))
         return dt_error_set(DT_ENOTFOUND, "queue %s/%d of topic '%s' is not ours now",
                             queue->broker_name, (int)queue->queue_id, topic);
@@ -62,8 +63,8 @@ dt_status rmq_consumer_commit(rmq_consumer *consumer)
 {
     if (consumer == NULL)
         return dt_error_set(DT_EINVAL, "no consumer");
-    if (dt_loop_is_here(consumer->client->loop))
-        return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
+    if (rmq_client_check(consumer->client, true) != DT_OK)
+        return DT_ESTATE;
     return rmq_consumer_commit_held(consumer, false);
 }
 
@@ -126,7 +127,8 @@ dt_status rmq_consumer_queues(rmq_consumer *consumer, rmq_held_queue **out, size
 
         if (!held->is_started || held->is_leaving)
             continue;
-        memcpy(queue->topic, held->topic->name, sizeof(queue->topic));
+        snprintf(queue->topic, sizeof(queue->topic), "%s",
+                 rmq_namespace_strip(consumer->client->space, held->topic->name));
         queue->queue = held->queue;
         queue->handled = rmq_held_low(held);
         queue->committed = held->committed;

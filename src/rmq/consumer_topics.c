@@ -9,8 +9,10 @@
 struct rmq_consumer_topic *rmq_consumer_find_topic(struct rmq_consumer *consumer,
                                                    const char *name)
 {
+    char room[RMQ_FULL_NAME_SIZE];
     struct dt_link *link;
 
+    name = rmq_namespace_wrap(consumer->client->space, name, room);
     for (link = consumer->topics.next; link != &consumer->topics; link = link->next) {
         struct rmq_consumer_topic *topic =
             DT_CONTAINER(link, struct rmq_consumer_topic, link);
@@ -225,12 +227,14 @@ static bool is_retry_topic(const char *topic)
 dt_status rmq_consumer_subscribe(rmq_consumer *consumer, const char *topic,
                                  const char *expression)
 {
+    char room[RMQ_FULL_NAME_SIZE];
     dt_status status;
 
     if (consumer == NULL || topic == NULL)
         return dt_error_set(DT_EINVAL, "no consumer or no topic");
-    if (dt_loop_is_here(consumer->client->loop))
-        return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
+    topic = rmq_namespace_wrap(consumer->client->space, topic, room);
+    if (rmq_client_check(consumer->client, true) != DT_OK)
+        return DT_ESTATE;
     status = rmq_topic_name_check(topic);
     if (status == DT_OK && is_retry_topic(topic))
         status = dt_error_set(DT_EINVAL, "a group's retry topic is subscribed to anyway");
@@ -251,8 +255,8 @@ dt_status rmq_consumer_unsubscribe(rmq_consumer *consumer, const char *topic)
 
     if (consumer == NULL || topic == NULL || is_retry_topic(topic))
         return dt_error_set(DT_EINVAL, "no consumer, or no topic that can be given up");
-    if (dt_loop_is_here(consumer->client->loop))
-        return dt_error_set(DT_ESTATE, "a callback may not call a function that waits");
+    if (rmq_client_check(consumer->client, true) != DT_OK)
+        return DT_ESTATE;
     pthread_mutex_lock(&consumer->mutex);
     found = rmq_consumer_find_topic(consumer, topic);
     if (found == NULL) {
@@ -281,6 +285,8 @@ static dt_status set_paused(rmq_consumer *consumer, const char *topic, bool is_p
 
     if (consumer == NULL)
         return dt_error_set(DT_EINVAL, "no consumer");
+    if (rmq_client_check(consumer->client, false) != DT_OK)
+        return DT_ESTATE;
     pthread_mutex_lock(&consumer->mutex);
     if (topic == NULL)
         atomic_store(&consumer->is_paused, is_paused);

@@ -108,12 +108,15 @@ dt_status rmq_group_members(rmq_client *client, const char *group, const char *t
     struct members members = {{0}, 0};
     struct brokers brokers = {NULL, 0};
     int64_t deadline_ms = rmq_deadline_ms(timeout_ms);
+    char topic_room[RMQ_FULL_NAME_SIZE], group_room[RMQ_FULL_NAME_SIZE];
     dt_status status;
 
     if (client == NULL || out == NULL || count == NULL || timeout_ms <= 0)
         return dt_error_set(DT_EINVAL, "no client, no place for the members or no time");
     *out = NULL;
     *count = 0;
+    topic = rmq_namespace_wrap(client->space, topic, topic_room);
+    group = rmq_namespace_wrap(client->space, group, group_room);
     status = rmq_group_name_check(group);
     if (status == DT_OK)
         status = rmq_topic_name_check(topic);

@@ -66,7 +66,9 @@ static void tell_assigned(struct rmq_consumer *consumer, const char *topic,
                           const rmq_queue *queue, bool given)
 {
     if (consumer->config.assigned != NULL)
-        consumer->config.assigned(consumer->config.opaque, topic, queue, given);
+        consumer->config.assigned(consumer->config.opaque,
+                                  rmq_namespace_strip(consumer->client->space, topic),
+                                  queue, given);
 }
 
 /* The first queue that may go and is committed (or, `lossy`, could not be), out of the list. Lock:

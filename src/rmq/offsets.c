@@ -37,23 +37,27 @@ static bool read_offset(struct rmq_ask *ask, const struct rmq_command *command,
     return rmq_command_i64(command, "offset", ask->result);
 }
 
-static dt_status check(rmq_client *client, const struct position *position,
-                       int64_t timeout_ms)
+static dt_status check(const struct position *position, int64_t timeout_ms)
 {
-    if (client == NULL || position->queue == NULL || timeout_ms <= 0)
-        return dt_error_set(DT_EINVAL, "no client, no queue or no time");
+    if (position->queue == NULL || timeout_ms <= 0)
+        return dt_error_set(DT_EINVAL, "no queue or no time");
     if (position->queue->broker_name[0] == 0 || position->queue->queue_id < 0)
         return dt_error_set(DT_EINVAL, "not a queue as rmq_topic_read_queues() gives them");
     return rmq_topic_name_check(position->topic);
 }
 
-static dt_status ask_position(rmq_client *client, int32_t code,
-                              const struct position *position, int64_t timeout_ms,
-                              int64_t *result)
+static dt_status ask_position(rmq_client *client, int32_t code, struct position *position,
+                              int64_t timeout_ms, int64_t *result)
 {
+    char topic_room[RMQ_FULL_NAME_SIZE], group_room[RMQ_FULL_NAME_SIZE];
     struct rmq_ask ask;
-    dt_status status = check(client, position, timeout_ms);
+    dt_status status;
 
+    if (client == NULL)
+        return dt_error_set(DT_EINVAL, "no client given");
+    position->topic = rmq_namespace_wrap(client->space, position->topic, topic_room);
+    position->group = rmq_namespace_wrap(client->space, position->group, group_room);
+    status = check(position, timeout_ms);
     if (status != DT_OK)
         return status;
     rmq_ask_init(&ask, client, code, rmq_deadline_ms(timeout_ms));

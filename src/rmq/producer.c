@@ -72,9 +72,11 @@ dt_status rmq_producer_lane(struct rmq_producer *producer, const char *topic,
                             struct rmq_lane **out)
 {
     static const rmq_queue none = {.queue_id = -1};
+    char room[RMQ_FULL_NAME_SIZE];
     size_t name_size;
     uint64_t hash;
 
+    topic = rmq_namespace_wrap(producer->client->space, topic, room);
     if (queue == NULL)
         queue = &none;
     name_size = strnlen(queue->broker_name, sizeof(queue->broker_name));
@@ -171,16 +173,20 @@ static void free_producer(struct rmq_producer *producer)
 dt_status rmq_producer_new(rmq_client *client, const rmq_producer_config *config,
                            rmq_producer **out)
 {
+    char room[RMQ_FULL_NAME_SIZE];
+    rmq_producer_config full;
     struct rmq_producer *producer;
     dt_status status;
 
     if (client == NULL || config == NULL || out == NULL)
         return dt_error_set(DT_EINVAL, "no client, settings or place for the producer");
     *out = NULL;
+    full = *config;
+    full.group = rmq_namespace_wrap(client->space, config->group, room);
     producer = calloc(1, sizeof(*producer));
     if (producer == NULL)
         return dt_error_set(DT_ENOMEM, "no memory for a producer");
-    status = take_settings(producer, config);
+    status = take_settings(producer, &full);
     if (status != DT_OK) {
         free(producer);
         return status;

@@ -190,6 +190,8 @@ dt_status rmq_pull_consumer_poll(rmq_pull_consumer *consumer, int64_t timeout_ms
                             &consumer->tags, out);
     if (status != DT_OK)
         put_back(consumer, pull, generation, chunk);
+    else
+        rmq_batch_strip(*out, consumer->client->space);
     return status;
 }
 
@@ -413,12 +415,18 @@ static void free_consumer(struct rmq_pull_consumer *consumer)
 dt_status rmq_pull_consumer_new(rmq_client *client, const rmq_pull_consumer_config *config,
                                 rmq_pull_consumer **out)
 {
+    char topic_room[RMQ_FULL_NAME_SIZE], group_room[RMQ_FULL_NAME_SIZE];
+    rmq_pull_consumer_config full;
     struct rmq_pull_consumer *consumer;
     dt_status status;
 
     if (client == NULL || config == NULL || out == NULL)
         return dt_error_set(DT_EINVAL, "no client, settings or place for the consumer");
     *out = NULL;
+    full = *config;
+    full.topic = rmq_namespace_wrap(client->space, config->topic, topic_room);
+    full.group = rmq_namespace_wrap(client->space, config->group, group_room);
+    config = &full;
     status = check_settings(config);
     if (status != DT_OK)
         return status;

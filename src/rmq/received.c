@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "rmq/batch.h"
 #include "rmq/codes.h"
+#include "rmq/naming.h"
 #include "rmq/properties.h"
 
 /* A batch in one block: this, then messages, properties and ids. */
@@ -302,4 +303,12 @@ const char *rmq_received_property(const rmq_received *message, const char *name)
         if (strcmp(message->properties[i - 1].name, name) == 0)
             return message->properties[i - 1].value;
     return NULL;
+}
+
+void rmq_batch_strip(rmq_batch *batch, const char *space)
+{
+    rmq_received *messages = (rmq_received *)batch->messages;
+
+    for (size_t i = 0; space[0] != 0 && i < batch->count; i++)
+        messages[i].topic = rmq_namespace_strip(space, messages[i].topic);
 }

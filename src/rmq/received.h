@@ -43,4 +43,7 @@ DT_MUST_USE dt_status rmq_batch_make(struct rmq_chunk *chunk, const rmq_queue *q
                                      size_t body_max, const struct rmq_tag_filter *tags,
                                      rmq_batch **out);
 
+/* Takes the namespace ("": none) off the messages' topics, before anybody sees the batch. */
+void rmq_batch_strip(rmq_batch *batch, const char *space);
+
 #endif

@@ -13,12 +13,14 @@ static void put_back(struct rmq_ask *ask, struct rmq_encoder *encoder)
 {
     const struct back *back = ask->question;
     const rmq_received *message = back->message;
+    char room[RMQ_FULL_NAME_SIZE];
 
     rmq_encode_int(encoder, "offset", message->physical_offset);
     rmq_encode_str(encoder, "group", back->consumer->group);
     rmq_encode_int(encoder, "delayLevel", back->delay_level);
     rmq_encode_str(encoder, "originMsgId", message->message_id);
-    rmq_encode_str(encoder, "originTopic", message->topic);
+    rmq_encode_str(encoder, "originTopic",
+                   rmq_namespace_wrap(back->consumer->client->space, message->topic, room));
     rmq_encode_bool(encoder, "unitMode", false);
     rmq_encode_int(encoder, "maxReconsumeTimes", back->attempts_max);
 }

@@ -139,6 +139,7 @@ bool rmq_job_decode(struct rmq_consumer *consumer, struct rmq_job *job)
     }
     if (work->topic->is_retry)
         restore_topics(batch);
+    rmq_batch_strip(batch, consumer->client->space);
     rmq_work_open(work, batch);
     return true;
 }
