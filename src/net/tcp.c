@@ -47,7 +47,7 @@ struct dt_tcp {
     int inside;   /* calls of events under way: freed after the last */
     size_t in_max;
     struct dt_buf in, out;
-    uint64_t sent, received;
+    uint64_t sent, received, writes;
     struct dt_write_turn turn;
 };
 
@@ -193,6 +193,7 @@ static void write_out(struct dt_write_turn *turn)
         return;
     }
     tcp->sent += size;
+    tcp->writes++;
     if ((size_t)taken == wire->size) {
         empty(wire);
         return;
@@ -226,6 +227,11 @@ uint64_t dt_tcp_put_position(const struct dt_tcp *tcp)
 uint64_t dt_tcp_sent_position(const struct dt_tcp *tcp)
 {
     return tcp->sent;
+}
+
+uint64_t dt_tcp_writes(const struct dt_tcp *tcp)
+{
+    return tcp->writes;
 }
 
 uint64_t dt_tcp_received(const struct dt_tcp *tcp)

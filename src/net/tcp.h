@@ -59,6 +59,9 @@ void dt_tcp_flush(struct dt_tcp *tcp);
 uint64_t dt_tcp_put_position(const struct dt_tcp *tcp);
 uint64_t dt_tcp_sent_position(const struct dt_tcp *tcp);
 
+/* Writes that were handed to the system since the start. */
+uint64_t dt_tcp_writes(const struct dt_tcp *tcp);
+
 /* Bytes received since the start, as they came. */
 uint64_t dt_tcp_received(const struct dt_tcp *tcp);
 

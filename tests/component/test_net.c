@@ -13,6 +13,8 @@
 #include "net/list.h"
 #include "net/tcp.h"
 #include "support/case.h"
+#include "support/certs.h"
+#include "support/tls_front.h"
 
 enum { LONG_MS = 20000 };
 
@@ -233,6 +235,9 @@ struct talk {
     int64_t connect_timeout_ms;
     size_t to_send, in_max;
     size_t received;
+    struct dt_tls *tls; /* NULL: plain */
+    bool flush_often;   /* after each byte */
+    uint64_t writes;    /* when it was over */
     size_t block; /* only as many whole ones as are there are used; 0: everything is */
     bool is_right;
     bool close_inside; /* closes itself when the first bytes come */
@@ -289,15 +294,18 @@ static void start_talk(void *context)
 {
     struct talk *talk = context;
     struct dt_tcp_config config = {talk->address, talk->connect_timeout_ms, talk->in_max,
-                                   64 << 20, NULL};
+                                   64 << 20, talk->tls};
     struct dt_buf *out;
 
     talk->open_status = dt_tcp_open(talk->loop, &config, &events, talk, &talk->tcp);
     if (talk->open_status != DT_OK)
         return;
     out = dt_tcp_out(talk->tcp);
-    for (size_t i = 0; i < talk->to_send; i++)
+    for (size_t i = 0; i < talk->to_send; i++) {
         dt_buf_put_u8(out, pattern(i));
+        if (talk->flush_often)
+            dt_tcp_flush(talk->tcp);
+    }
     dt_tcp_flush(talk->tcp);
     assert_int_equal(dt_tcp_put_position(talk->tcp), talk->to_send);
     assert_int_equal(dt_tcp_sent_position(talk->tcp), 0);
@@ -310,6 +318,7 @@ static void end_talk(void *context)
     if (talk->tcp != NULL) {
         assert_int_equal(dt_tcp_sent_position(talk->tcp), talk->to_send);
         assert_true(dt_tcp_received(talk->tcp) >= talk->received);
+        talk->writes = dt_tcp_writes(talk->tcp);
     }
     dt_tcp_close(talk->tcp);
     talk->tcp = NULL;
@@ -365,6 +374,101 @@ static void what_is_written_comes_back_whatever_its_size(void **state)
         assert_int_equal(talk.received, sizes[i]);
         assert_true(talk.is_right);
     }
+}
+
+/* A server that sends everything back, and what a client needs to trust it. */
+struct secure {
+    char dir[32];
+    struct tls_front *front;
+    struct dt_tls *tls;
+};
+
+static void secure_start(struct secure *secure)
+{
+    struct tls_front_config front = {.dir = secure->dir, .name = "server"};
+    struct dt_tls_config config = {0};
+    char ca[64];
+
+    strcpy(secure->dir, "/tmp/duet-net-XXXXXX");
+    assert_non_null(mkdtemp(secure->dir));
+    certs_make(secure->dir);
+    snprintf(ca, sizeof(ca), "%s/ca.pem", secure->dir);
+    config.ca_file = ca;
+    assert_int_equal(dt_tls_new(&config, &secure->tls), DT_OK);
+    secure->front = tls_front_start(&front);
+}
+
+static void secure_stop(struct secure *secure)
+{
+    tls_front_stop(secure->front);
+    dt_tls_free(secure->tls);
+    certs_remove(secure->dir);
+}
+
+static void what_is_written_comes_back_through_tls_as_well(void **state)
+{
+    static const size_t sizes[] = {1, 16383, 16384, 16385, 65536, 20 << 20};
+    struct secure secure;
+
+    (void)state;
+    secure_start(&secure);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct talk talk;
+
+        talk_init(&talk, tls_front_address(secure.front));
+        talk.tls = secure.tls;
+        talk.to_send = sizes[i];
+        talk.block = i == 4 ? 4096 : 0; /* and some of it again and again */
+        talk_run(&talk);
+        assert_int_equal(talk.opened, 1);
+        assert_int_equal(talk.closed, 0);
+        assert_int_equal(talk.received, sizes[i]);
+        assert_true(talk.is_right);
+    }
+    secure_stop(&secure);
+}
+
+static void a_reader_through_tls_that_uses_nothing_is_bounded(void **state)
+{
+    struct secure secure;
+    struct talk talk;
+
+    (void)state;
+    secure_start(&secure);
+    talk_init(&talk, tls_front_address(secure.front));
+    talk.tls = secure.tls;
+    talk.to_send = 4 << 20;
+    talk.in_max = 100000;
+    talk.block = 1 << 20;
+    talk_run(&talk);
+    secure_stop(&secure);
+    assert_int_equal(talk.closed, 1);
+    assert_int_equal(talk.received, 0);
+}
+
+static void what_one_turn_puts_leaves_in_one_write(void **state)
+{
+    struct secure secure;
+    struct fake_peer fake;
+    struct talk talk;
+
+    (void)state;
+    fake_start(&fake, echo, NULL);
+    talk_init(&talk, fake.address);
+    talk.to_send = 50000;
+    talk.flush_often = true;
+    talk_run(&talk);
+    fake_stop(&fake);
+    assert_int_equal(talk.writes, 1);
+    secure_start(&secure);
+    talk_init(&talk, tls_front_address(secure.front));
+    talk.to_send = 50000;
+    talk.flush_often = true;
+    talk.tls = secure.tls;
+    talk_run(&talk);
+    secure_stop(&secure);
+    assert_int_equal(talk.writes,
+                     2); /* the hello, then the end of the handshake with it all */
 }
 
 static void unused_bytes_come_again_with_more_behind_them(void **state)
@@ -433,6 +537,47 @@ static void why_there_is_no_connection_is_told(void **state)
     talk_init(&talk, "nonsense");
     talk_run(&talk);
     assert_int_equal(talk.open_status, DT_EINVAL);
+}
+
+static void only_open(struct fake_peer *fake, int fd)
+{
+    (void)fake_wait(fake, -1); /* never reads */
+    (void)fd;
+}
+
+static void put_too_much(void *context)
+{
+    struct talk *talk = context;
+    struct dt_buf *out = dt_tcp_out(talk->tcp);
+    size_t before = out->size;
+    static uint8_t megabyte[1 << 20];
+
+    for (int i = 0; i < 64 && !out->failed; i++)
+        dt_buf_put(out, megabyte, sizeof(megabyte));
+    talk->is_right = out->failed && before <= 64u << 20 && out->size <= 64u << 20;
+    out->size = before;
+    out->failed = false;
+    dt_tcp_flush(talk->tcp);
+}
+
+static void a_peer_that_does_not_read_fills_a_bounded_buffer(void **state)
+{
+    struct fake_peer fake;
+    struct talk talk;
+
+    (void)state;
+    fake_start(&fake, only_open, NULL);
+    talk_init(&talk, fake.address);
+    talk.to_send = 50 << 20;
+    run_on(talk.loop, start_talk, &talk);
+    run_on(talk.loop, put_too_much, &talk);
+    assert_true(talk.is_right);
+    assert_int_equal(talk.closed, 0); /* what was put stays on its way */
+    fake_stop(&fake);
+    assert_true(dt_event_wait(&talk.done, dt_clock_ms() + LONG_MS));
+    dt_loop_stop(talk.loop);
+    dt_event_fini(&talk.done);
+    assert_int_equal(talk.closed, 1);
 }
 
 static void close_at_once(struct fake_peer *fake, int fd)
@@ -514,11 +659,15 @@ int main(int argc, char **argv)
         cmocka_unit_test(timers_fire_once_in_time_and_never_when_stopped),
         cmocka_unit_test(an_event_that_does_not_come_is_not_waited_for_longer),
         cmocka_unit_test(what_is_written_comes_back_whatever_its_size),
+        cmocka_unit_test(what_is_written_comes_back_through_tls_as_well),
+        cmocka_unit_test(a_reader_through_tls_that_uses_nothing_is_bounded),
+        cmocka_unit_test(what_one_turn_puts_leaves_in_one_write),
         cmocka_unit_test(unused_bytes_come_again_with_more_behind_them),
         cmocka_unit_test(a_reader_that_uses_nothing_is_bounded),
         cmocka_unit_test(a_connection_may_be_closed_from_its_own_event),
         cmocka_unit_test(why_there_is_no_connection_is_told),
         cmocka_unit_test(a_peer_that_closes_is_noticed),
+        cmocka_unit_test(a_peer_that_does_not_read_fills_a_bounded_buffer),
         cmocka_unit_test(writing_to_a_closed_peer_raises_no_signal),
         cmocka_unit_test(addresses_are_split_at_the_last_colon),
     };

@@ -94,8 +94,9 @@ static void hand_on(struct link *link, SSL *ssl)
         if (SSL_pending(ssl) > 0 || both[0].revents != 0) {
             int count = SSL_read(ssl, bytes, CHUNK_SIZE);
 
-            if (count <= 0 || link->backend < 0 ||
-                !send_all(link->backend, bytes, (size_t)count))
+            if (count <= 0 ||
+                (link->backend < 0 ? SSL_write(ssl, bytes, count) != count
+                                   : !send_all(link->backend, bytes, (size_t)count)))
                 break;
         } else if (both[1].revents != 0) {
             ssize_t count = recv(link->backend, bytes, CHUNK_SIZE, 0);

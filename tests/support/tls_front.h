@@ -14,7 +14,7 @@ struct tls_front;
 struct tls_front_config {
     const char *dir;       /* of certs.h */
     const char *name;      /* the certificate that it shows */
-    const char *backend;   /* "127.0.0.1:port"; NULL: connections are never handed on */
+    const char *backend;   /* "127.0.0.1:port"; NULL: it sends back what it gets */
     const char *from, *to; /* in answers; NULL: nothing is replaced */
     bool wants_client;     /* a certificate of dir/ca.pem */
     bool is_silent;        /* accepts connections and never says a word */
