@@ -552,7 +552,7 @@ static void put_too_much(void *context)
     size_t before = out->size;
     static uint8_t megabyte[1 << 20];
 
-    for (int i = 0; i < 64 && !out->failed; i++)
+    for (int i = 0; i < 65 && !out->failed; i++)
         dt_buf_put(out, megabyte, sizeof(megabyte));
     talk->is_right = out->failed && before <= 64u << 20 && out->size <= 64u << 20;
     out->size = before;
