@@ -39,6 +39,15 @@ void duet_config_free(struct duet_config *config)
     }
     free(config->kafka);
     free(config->namesrv);
+    free(config->rocketmq.name_space);
+    free(config->rocketmq.access_key);
+    free(config->rocketmq.secret_key_file);
+    free(config->rocketmq.security_token_file);
+    free(config->rocketmq.tls_verify);
+    free(config->rocketmq.tls_ca_file);
+    free(config->rocketmq.tls_certificate_file);
+    free(config->rocketmq.tls_key_file);
+    free(config->rocketmq.tls_key_password_file);
     free(config->gates.preset);
     for (size_t i = 0; i < config->route_count; i++)
         route_fini(&config->routes[i]);

@@ -40,6 +40,16 @@ struct duet_gates_config {
     int64_t lag_max;          /* messages, each role; both presets 1000 */
 };
 
+/* Keys of `rocketmq:` beside namesrv. Texts are NULL where nothing is given; paths are absolute. */
+struct duet_rocketmq_config {
+    char *name_space;
+    char *access_key;
+    char *secret_key_file, *security_token_file;
+    bool tls;
+    char *tls_verify; /* full, chain, none */
+    char *tls_ca_file, *tls_certificate_file, *tls_key_file, *tls_key_password_file;
+};
+
 struct duet_config {
     char *path;   /* of the file, as given */
     char *folder; /* absolute */
@@ -52,6 +62,7 @@ struct duet_config {
     struct duet_setting *kafka;
     size_t kafka_count;
     char *namesrv;
+    struct duet_rocketmq_config rocketmq;
     struct duet_gates_config gates;
     int64_t memory_max;  /* bytes of messages that a producer holds for one side; key
                                   producer.memory.max, default 64 MiB */

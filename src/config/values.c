@@ -84,6 +84,12 @@ dt_status duet_store_path(struct duet_storing *storing, const char *text, void *
     return *text == '\0' ? DT_EINVAL : join(storing->folder, "", text, field);
 }
 
+dt_status duet_store_optional_path(struct duet_storing *storing, const char *text,
+                                   void *field)
+{
+    return *text == '\0' ? DT_OK : duet_store_path(storing, text, field);
+}
+
 /* user:password@ before the host, or password= among the parameters */
 static bool has_password(const char *url)
 {

@@ -13,6 +13,8 @@ dt_status duet_store_optional(struct duet_storing *storing, const char *text, vo
 dt_status duet_store_migration(struct duet_storing *storing, const char *text, void *field);
 dt_status duet_store_store(struct duet_storing *storing, const char *text, void *field);
 dt_status duet_store_path(struct duet_storing *storing, const char *text, void *field);
+dt_status duet_store_optional_path(struct duet_storing *storing, const char *text,
+                                   void *field);
 dt_status duet_store_addresses(struct duet_storing *storing, const char *text, void *field);
 dt_status duet_store_integer(struct duet_storing *storing, const char *text, void *field);
 dt_status duet_store_partitions(struct duet_storing *storing, const char *text,

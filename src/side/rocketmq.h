@@ -12,6 +12,10 @@ struct duet_rocketmq_client {
     rmq_client *rmq;
 };
 
+/* A client as the configuration says, with the secrets that it names. DT_EINVAL, DT_EIO, ... */
+dt_status duet_rocketmq_connect(const struct duet_config *config, const char *name,
+                                rmq_client **out);
+
 /* Partition n of a route; DT_EINVAL where the route has none. */
 dt_status duet_rocketmq_queue(const struct duet_plan_route *route, int32_t partition,
                               rmq_queue *queue);

@@ -186,13 +186,12 @@ dt_status duet_rocketmq_open(const struct duet_config *config, const char *name,
                              struct duet_side_client **out)
 {
     struct duet_rocketmq_client *client = calloc(1, sizeof(*client));
-    rmq_client_config settings = {.namesrv = config->namesrv, .instance_name = name};
     dt_status status;
 
     if (client == NULL)
         return dt_error_set(DT_ENOMEM, "rocketmq: no memory for a client");
     client->base.ops = &rocketmq_ops;
-    status = rmq_client_new(&settings, &client->rmq);
+    status = duet_rocketmq_connect(config, name, &client->rmq);
     if (status != DT_OK) {
         free(client);
         return dt_error_wrap(status, "rocketmq");

@@ -96,6 +96,12 @@ static void every_key_has_its_default(void **state)
     assert_string_equal(duet_config_kafka(config, "bootstrap.servers"), "127.0.0.1:9092");
     assert_null(duet_config_kafka(config, "linger.ms"));
     assert_string_equal(config->namesrv, "127.0.0.1:9876");
+    assert_null(config->rocketmq.name_space);
+    assert_null(config->rocketmq.access_key);
+    assert_null(config->rocketmq.secret_key_file);
+    assert_false(config->rocketmq.tls);
+    assert_string_equal(config->rocketmq.tls_verify, "full");
+    assert_null(config->rocketmq.tls_ca_file);
     assert_string_equal(config->gates.preset, "production");
     assert_int_equal(config->gates.windows_min, 1440);
     assert_int_equal(config->gates.span_min_s, 86400);
@@ -116,6 +122,16 @@ static void every_key_has_its_default(void **state)
     duet_config_free(config);
 }
 
+static void assert_in_folder(const struct duet_config *config, const char *given,
+                             const char *name)
+{
+    size_t length = strlen(config->folder);
+
+    assert_memory_equal(given, config->folder, length);
+    assert_int_equal(given[length], '/');
+    assert_string_equal(given + length + 1, name);
+}
+
 static void every_key_can_be_given(void **state)
 {
     struct duet_config *config =
@@ -129,7 +145,18 @@ static void every_key_can_be_given(void **state)
              "  bootstrap.servers: a:1,b:2\n"
              "  linger.ms: 5\n"
              "  enable.ssl.certificate.verification: false\n"
-             "rocketmq: {namesrv: \"a:1;[::1]:2\"}\n"
+             "rocketmq:\n"
+             "  namesrv: a:1;[::1]:2\n"
+             "  namespace: NS\n"
+             "  access_key: me\n"
+             "  secret_key_file: secrets/key\n"
+             "  security_token_file: /run/token\n"
+             "  tls: true\n"
+             "  tls.verify: chain\n"
+             "  tls.ca_file: ca.pem\n"
+             "  tls.certificate_file: me.pem\n"
+             "  tls.key_file: me.key\n"
+             "  tls.key_password_file: me.password\n"
              "gates: {lag_max: 5, preset: test, span_min_s: 7, retention_compared: true}\n"
              "producer: {memory.max: 2 GiB, timeout_ms: 1}\n"
              "consumer: {batch.messages: 1, batch.ms: 2, handler.tries: 4}\n"
@@ -149,6 +176,16 @@ static void every_key_can_be_given(void **state)
     assert_string_equal(duet_config_kafka(config, "enable.ssl.certificate.verification"),
                         "false");
     assert_string_equal(config->namesrv, "a:1;[::1]:2");
+    assert_string_equal(config->rocketmq.name_space, "NS");
+    assert_string_equal(config->rocketmq.access_key, "me");
+    assert_in_folder(config, config->rocketmq.secret_key_file, "secrets/key");
+    assert_string_equal(config->rocketmq.security_token_file, "/run/token");
+    assert_true(config->rocketmq.tls);
+    assert_string_equal(config->rocketmq.tls_verify, "chain");
+    assert_in_folder(config, config->rocketmq.tls_ca_file, "ca.pem");
+    assert_in_folder(config, config->rocketmq.tls_certificate_file, "me.pem");
+    assert_in_folder(config, config->rocketmq.tls_key_file, "me.key");
+    assert_in_folder(config, config->rocketmq.tls_key_password_file, "me.password");
     assert_string_equal(config->gates.preset, "test");
     assert_int_equal(config->gates.windows_min, 0);
     assert_int_equal(config->gates.span_min_s, 7);
@@ -165,7 +202,7 @@ static void every_key_can_be_given(void **state)
     assert_int_equal(config->routes[0].partitions, 65535);
     assert_int_equal(config->routes[0].group_count, 2);
     assert_string_equal(config->routes[0].groups[1], "two words");
-    assert_int_equal(config->routes[1].line, 18);
+    assert_int_equal(config->routes[1].line, 29);
     assert_null(duet_config_route(config, "b"));
     duet_config_free(config);
 }
