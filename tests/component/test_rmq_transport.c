@@ -270,6 +270,101 @@ static void request_numbers_wrap_and_skip_those_in_use(void **state)
     sent_free(sent);
 }
 
+/* ---------------------------------------------------------------- slaves */
+
+/* Sends numbers from `from` on and reads them back through `consumer`. */
+static void send_and_read(struct world *world, rmq_producer *producer,
+                          rmq_pull_consumer *consumer, int from, int count)
+{
+    struct sent *sent = sent_new();
+    int next = from;
+
+    for (int i = 0; i < count; i++)
+        assert_done(send_number(world, producer, 0, sent, from + i, LONG_MS));
+    sent_wait(sent, count);
+    while (next < from + count) {
+        rmq_batch *batch;
+
+        assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
+        for (size_t i = 0; i < batch->count; i++)
+            assert_int_equal(number_of(&batch->messages[i]), next++);
+        rmq_batch_free(batch);
+    }
+    sent_free(sent);
+}
+
+/* The next pull that arrives at this broker is counted as a fault. */
+static void watch_pull(struct world *world, int broker)
+{
+    rmq_mock_fault fault = {.action = RMQ_MOCK_DELAY,
+                            .request_code = RMQ_PULL_MESSAGE,
+                            .broker = broker,
+                            .count = 1};
+
+    rmq_mock_faults_clear(world->mock);
+    assert_done(rmq_mock_fault_add(world->mock, &fault));
+}
+
+static void a_slave_is_read_while_it_is_suggested_and_there(void **state)
+{
+    rmq_client_config config = {.backoff_ms_min = 1, .backoff_ms_max = 4};
+    rmq_pull_consumer_config reading = {.suspend_ms = 20, .queue_requests_max = 1};
+    struct world world;
+    rmq_producer *producer;
+    rmq_pull_consumer *consumer;
+    int slave, next = 0;
+
+    (void)state;
+    world_find(&world, true);
+    assert_done(rmq_mock_broker_add(world.mock, "broker-a", 1, &slave));
+    world.client = world_client(&world, &config);
+    assert_done(rmq_topic_create(world.client, world.topic, 1, LONG_MS));
+    assert_done(rmq_topic_write_queues(world.client, world.topic, &world.queues,
+                                       &world.queue_count, LONG_MS));
+    producer = world_producer(&world, NULL);
+    consumer = world_consumer(&world, &reading);
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
+    watch_pull(&world, slave);
+    send_and_read(&world, producer, consumer, next, 50);
+    next += 50;
+    assert_int_equal(rmq_mock_faults_left(world.mock), 1); /* nobody suggested it */
+    assert_done(rmq_mock_broker_suggest(world.mock, 1, 1));
+    assert_done(rmq_mock_broker_suggest(world.mock, slave, 1));
+    while (rmq_mock_faults_left(world.mock) > 0) {
+        send_and_read(&world, producer, consumer, next, 10);
+        next += 10;
+    }
+    assert_done(rmq_mock_broker_down(world.mock, slave, true)); /* and still suggested */
+    send_and_read(&world, producer, consumer, next, 50);
+    next += 50;
+    assert_done(rmq_mock_broker_listed(world.mock, slave, false)); /* and in no route */
+    send_and_read(&world, producer, consumer, next, 50);
+    next += 50;
+    assert_done(rmq_mock_broker_down(world.mock, slave, false));
+    assert_done(rmq_mock_broker_listed(world.mock, slave, true));
+    watch_pull(&world, slave);
+    while (rmq_mock_faults_left(world.mock) > 0) { /* it is found again */
+        rmq_queue *queues;
+        size_t count;
+
+        assert_done(rmq_topic_write_queues(world.client, world.topic, &queues, &count,
+                                           LONG_MS)); /* a fresh route */
+        rmq_free(queues);
+        send_and_read(&world, producer, consumer, next, 10);
+        next += 10;
+    }
+    assert_done(rmq_mock_broker_suggest(world.mock, slave, 0)); /* back to the master */
+    assert_done(rmq_mock_broker_suggest(world.mock, 1, 0));
+    send_and_read(&world, producer, consumer, next, 50);
+    next += 50;
+    watch_pull(&world, slave);
+    send_and_read(&world, producer, consumer, next, 50);
+    assert_int_equal(rmq_mock_faults_left(world.mock), 1);
+    rmq_pull_consumer_free(consumer);
+    rmq_producer_free(producer);
+    world_close(&world);
+}
+
 /* ---------------------------------------------------------------- fork */
 
 /* Runs in the child: 0, or the number of what was wrong. */
@@ -403,6 +498,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(routes_are_fetched_again_on_a_timer_and_at_once_on_an_error),
         cmocka_unit_test(a_connection_that_is_only_half_there_is_replaced),
         cmocka_unit_test(request_numbers_wrap_and_skip_those_in_use),
+        cmocka_unit_test(a_slave_is_read_while_it_is_suggested_and_there),
         cmocka_unit_test(a_client_cannot_be_used_after_a_fork_and_nothing_hangs),
         cmocka_unit_test(a_refusal_of_access_is_said_at_once),
     };
