@@ -457,6 +457,18 @@ static void a_client_cannot_be_used_after_a_fork_and_nothing_hangs(void **state)
 
 /* ---------------------------------------------------------------- access */
 
+/* The next request with this code is refused as a broker with authentication does. */
+static void deny(struct world *world, int32_t code)
+{
+    rmq_mock_fault fault = {.action = RMQ_MOCK_ANSWER,
+                            .request_code = code,
+                            .count = 1,
+                            .response_code = RMQ_NO_PERMISSION,
+                            .remark = "check signature failed."};
+
+    assert_done(rmq_mock_fault_add(world->mock, &fault));
+}
+
 static void a_refusal_of_access_is_said_at_once(void **state)
 {
     rmq_client_config config = {.access_key = "someone", .secret_key = "top-secret"};
@@ -469,12 +481,12 @@ static void a_refusal_of_access_is_said_at_once(void **state)
     world_open(&world, true, 1, &config);
     producer = world_producer(&world, NULL);
     message = text_message(&world, "x");
-    rmq_mock_error(world.mock, 0, 16, 1);
+    deny(&world, 0);
     started_ms = dt_clock_ms();
     assert_status(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL),
                   DT_EREFUSED);
     assert_non_null(strstr(dt_error_text(), "denies access"));
-    rmq_mock_error(world.mock, 30, 16, 1);
+    deny(&world, RMQ_GET_MAX_OFFSET);
     assert_status(
         rmq_offset_max(world.client, world.topic, &world.queues[0], LONG_MS, &offset),
         DT_EREFUSED);
