@@ -123,8 +123,9 @@ DT_API void rmq_pull_consumer_resume(rmq_pull_consumer *consumer, const rmq_queu
  * @param timeout_ms 0: do not wait, which is allowed in callbacks, too.
  * @param out the caller's, rmq_batch_free(). NULL when there is nothing.
  * @returns DT_OK with a batch (which may have no messages but a moved offset);
- *          DT_ETIMEDOUT: nothing yet; DT_ECLOSED; DT_ENOMEM: poll again; DT_EINVAL; DT_ESTATE:
- *          a callback wants to wait.
+ *          DT_ETIMEDOUT: nothing yet; DT_ECLOSED; DT_ENOMEM: poll again; DT_EREFUSED: access
+ *          control denied a pull, said once for each; reading goes on trying; DT_EINVAL;
+ *          DT_ESTATE: a callback wants to wait.
  */
 DT_API DT_MUST_USE dt_status rmq_pull_consumer_poll(rmq_pull_consumer *consumer,
                                                     int64_t timeout_ms, rmq_batch **out);

@@ -269,9 +269,12 @@ static void on_error(struct rmq_pull *pull, const struct rmq_pull_request *reque
         fill(pull);
         return;
     }
-    snprintf(remark, sizeof(remark), "the broker answers %d: %.*s", command->code,
+    snprintf(remark, sizeof(remark), "the broker %s %d: %.*s",
+             rmq_command_is_denied(command) ? "denies access," : "answers", command->code,
              (int)command->remark.size,
              command->remark.size == 0 ? "" : (const char *)command->remark.data);
+    if (rmq_command_is_denied(command))
+        rmq_pull_consumer_refused(pull->consumer, remark);
     if (command->code != RMQ_SYSTEM_BUSY && command->code != RMQ_FLOW_CONTROL)
         refresh_route(pull);
     back_off(pull, remark);

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -151,6 +152,14 @@ struct rmq_chunk *rmq_pull_consumer_next(rmq_pull_consumer *consumer,
     return chunk;
 }
 
+void rmq_pull_consumer_refused(struct rmq_pull_consumer *consumer, const char *reason)
+{
+    pthread_mutex_lock(&consumer->mutex);
+    snprintf(consumer->refusal, sizeof(consumer->refusal), "%s", reason);
+    pthread_cond_signal(&consumer->arrived);
+    pthread_mutex_unlock(&consumer->mutex);
+}
+
 dt_status rmq_pull_consumer_poll(rmq_pull_consumer *consumer, int64_t timeout_ms,
                                  rmq_batch **out)
 {
@@ -170,22 +179,26 @@ dt_status rmq_pull_consumer_poll(rmq_pull_consumer *consumer, int64_t timeout_ms
     pthread_mutex_lock(&consumer->mutex);
     while ((chunk = take_chunk(consumer, &pull)) == NULL) {
         consumer->wants_ready = true;
-        if (is_over || consumer->is_closed)
+        if (is_over || consumer->is_closed || consumer->refusal[0] != 0)
             break;
         is_over = !dt_cond_wait(&consumer->arrived, &consumer->mutex, deadline_ms);
     }
     if (chunk != NULL) {
         generation = pull->generation;
         post = make_room(pull);
+    } else if (consumer->is_closed) {
+        status = dt_error_set(DT_ECLOSED, "the consumer is being closed");
+    } else if (consumer->refusal[0] != 0) {
+        status = dt_error_set(DT_EREFUSED, "%s", consumer->refusal);
+        consumer->refusal[0] = 0;
     } else {
-        status = consumer->is_closed ? DT_ECLOSED : DT_ETIMEDOUT;
+        status = dt_error_set(DT_ETIMEDOUT, "nothing to read yet");
     }
     pthread_mutex_unlock(&consumer->mutex);
     if (post)
         dt_loop_post(consumer->client->loop, &pull->op);
     if (chunk == NULL)
-        return dt_error_set(status, status == DT_ECLOSED ? "the consumer is being closed"
-                                                         : "nothing to read yet");
+        return status;
     status = rmq_batch_make(chunk, &pull->queue, consumer->client->frame_size_max,
                             &consumer->tags, out);
     if (status != DT_OK)

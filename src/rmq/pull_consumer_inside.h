@@ -44,6 +44,7 @@ struct rmq_pull_consumer {
     struct dt_link ready; /* pulls with chunks, in turn */
     bool wants_ready;     /* a poll found nothing since ready_fn was called */
     bool is_closed;
+    char refusal[RMQ_REASON_SIZE];        /* of access, for the next poll; "": none */
     atomic_int_least64_t silent_since_ms; /* dt_clock_ms; 0: all is well */
     struct rmq_pull_counters counters;
     /* the net loop's */
@@ -63,6 +64,9 @@ struct rmq_chunk *rmq_pull_consumer_next(struct rmq_pull_consumer *consumer,
 
 /* Hands a chunk over; frees it if its generation is over. Thread: net loop. */
 void rmq_pull_consumer_take(struct rmq_pull *pull, struct rmq_chunk *chunk);
+
+/* Access control says no: the next poll tells. Thread: net loop. */
+void rmq_pull_consumer_refused(struct rmq_pull_consumer *consumer, const char *reason);
 
 /* Calls ready_fn if somebody waits for it and there is something to poll. Thread: net loop. */
 void rmq_pull_consumer_tell(struct rmq_pull_consumer *consumer);

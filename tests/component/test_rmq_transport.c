@@ -473,6 +473,8 @@ static void a_refusal_of_access_is_said_at_once(void **state)
 {
     rmq_client_config config = {.access_key = "someone", .secret_key = "top-secret"};
     rmq_producer *producer;
+    rmq_pull_consumer *consumer;
+    rmq_batch *batch;
     rmq_message message;
     struct world world;
     int64_t started_ms, offset;
@@ -493,8 +495,17 @@ static void a_refusal_of_access_is_said_at_once(void **state)
     assert_non_null(strstr(dt_error_text(), "denies access"));
     assert_null(strstr(dt_error_text(), "top-secret"));
     assert_true(dt_clock_ms() - started_ms < LONG_MS / 2);
+    consumer = world_consumer(&world, NULL);
+    deny(&world, RMQ_PULL_MESSAGE);
+    assert_done(rmq_pull_consumer_assign(consumer, &world.queues[0], 0));
+    assert_status(rmq_pull_consumer_poll(consumer, LONG_MS, &batch), DT_EREFUSED);
+    assert_non_null(strstr(dt_error_text(), "denies access"));
     assert_done(rmq_client_credentials_set(world.client, "other", "secret", "token"));
     assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));
+    assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch)); /* it went on trying */
+    assert_int_equal(batch->count, 1);
+    rmq_batch_free(batch);
+    rmq_pull_consumer_free(consumer);
     assert_status(rmq_client_credentials_set(world.client, "other", NULL, NULL), DT_EINVAL);
     assert_done(rmq_client_credentials_set(world.client, NULL, NULL, NULL));
     assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));

@@ -189,6 +189,8 @@ int main(int argc, char **argv)
          NULL);
     need("guest: send where it may not", send_one(client, "closed", LONG_MS), DT_EREFUSED,
          "denies access");
+    need("guest: receive where it may not", receive_one(client, "closed", "open", LONG_MS),
+         DT_EREFUSED, "denies access");
     need("guest: create a topic", rmq_topic_create(client, "mine", 1, LONG_MS), DT_EREFUSED,
          "denies access");
     rmq_client_free(client);
