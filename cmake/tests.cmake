@@ -11,16 +11,20 @@ endfunction()
 
 function(duet_cmocka_tests kind label)
   file(GLOB sources CONFIGURE_DEPENDS tests/${kind}/test_*.c)
-  set(support "") # unit tests stand alone; component tests share the brokers of pair.c
+  set(support "") # unit tests stand alone; component tests share tests/support/, built once
   if(kind STREQUAL component)
-    file(GLOB support CONFIGURE_DEPENDS tests/support/*.c)
-    list(FILTER support EXCLUDE REGEX "tsan_threads")
+    file(GLOB shared CONFIGURE_DEPENDS tests/support/*.c)
+    list(FILTER shared EXCLUDE REGEX "tsan_threads")
+    add_library(test_support STATIC ${shared})
+    target_include_directories(test_support PUBLIC tests)
+    target_link_libraries(test_support PUBLIC duet_static PkgConfig::RDKAFKA)
+    set(support test_support)
   endif()
   foreach(source ${sources})
     get_filename_component(name ${source} NAME_WE)
-    add_executable(${name} ${source} ${support})
+    add_executable(${name} ${source})
     target_include_directories(${name} PRIVATE tests)
-    target_link_libraries(${name} PRIVATE duet_static PkgConfig::CMOCKA PkgConfig::CJSON
+    target_link_libraries(${name} PRIVATE ${support} duet_static PkgConfig::CMOCKA PkgConfig::CJSON
                           PkgConfig::SQLITE PkgConfig::RDKAFKA)
     target_compile_definitions(${name} PRIVATE SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                BINARY_DIR="${CMAKE_BINARY_DIR}")
