@@ -43,7 +43,10 @@ typedef struct rmq_mock_config {
         mirror_header_type; /* answer in the type of the request, as 4.9 does; else in JSON */
     bool forgets; /* messages get their offsets and are dropped: each queue begins where it
                      ends. For more load than memory would hold */
-    bool virtual_time; /* the mock's clock stands until rmq_mock_time_advance() */
+    bool
+        members_expire; /* those without a heartbeat for two minutes leave their groups; else
+                            members stay as long as their connection */
+    bool virtual_time;  /* the mock's clock stands until rmq_mock_time_advance() */
 } rmq_mock_config;
 
 /**
@@ -180,8 +183,8 @@ DT_API DT_MUST_USE dt_status rmq_mock_lock_take(rmq_mock *mock, const char *grou
 /* ---------------------------------------------------------------- time */
 
 /**
- * Moves the clock of a mock with virtual_time: delays end, held pulls time out, messages get
- * later timestamps. All that became due has happened when this returns.
+ * Moves the clock of a mock with virtual_time: delays end, held pulls time out, delayed messages
+ * are delivered, silent members leave, messages get later timestamps. All that became due has happened when this returns.
  * @returns DT_OK; DT_ESTATE: the mock keeps the system's time; DT_EINVAL: backwards.
  */
 DT_API DT_MUST_USE dt_status rmq_mock_time_advance(rmq_mock *mock, int64_t ms);

@@ -8,6 +8,8 @@
 #include "mockmq/mock.h"
 #include "rmq/json.h"
 
+enum { SILENCE_MS = 120000 }; /* after which a broker takes a member for gone */
+
 bool mock_group_is_known(const struct mockmq *mock, struct dt_span name)
 {
     for (size_t i = 0; i < mock->group_count; i++)
@@ -83,6 +85,31 @@ void mock_members_leave(struct mockmq *mock, uint64_t conn_id)
     }
 }
 
+void mock_members_run(struct mockmq *mock, int64_t now_ms)
+{
+    int64_t due_ms = INT64_MAX;
+
+    if (now_ms < mock_members_due_ms(mock))
+        return;
+    for (size_t i = 0; i < mock->member_count;) {
+        int64_t end_ms = mock->members[i].seen_ms + SILENCE_MS;
+
+        if (end_ms <= now_ms) {
+            remove_member(mock, &mock->members[i]);
+            continue;
+        }
+        due_ms = end_ms < due_ms ? end_ms : due_ms;
+        i++;
+    }
+    mock->members_due_ms = due_ms;
+}
+
+int64_t mock_members_due_ms(const struct mockmq *mock)
+{
+    return mock->member_count == 0 || !mock->members_expire ? INT64_MAX
+                                                            : mock->members_due_ms;
+}
+
 /* True if that is news to the group. */
 static bool join(struct mockmq *mock, const char *group, const char *client_id,
                  uint64_t conn_id)
@@ -90,6 +117,8 @@ static bool join(struct mockmq *mock, const char *group, const char *client_id,
     struct mock_member *member =
         mock_member_find(mock, dt_span_str(group), dt_span_str(client_id));
 
+    if (member != NULL)
+        member->seen_ms = mock_now_ms(mock);
     if (member != NULL && member->conn_id == conn_id)
         return false;
     if (member == NULL) {
@@ -98,6 +127,9 @@ static bool join(struct mockmq *mock, const char *group, const char *client_id,
         if (member == NULL)
             return false;
         member->node = mock->at;
+        member->seen_ms = mock_now_ms(mock);
+        if (mock->member_count == 1)
+            mock->members_due_ms = member->seen_ms + SILENCE_MS;
         memcpy(member->group, group, strlen(group) + 1);
         memcpy(member->client_id, client_id, strlen(client_id) + 1);
     }

@@ -243,6 +243,7 @@ struct mock_member {
     char group[MOCK_NAME_SIZE];
     char client_id[MOCK_NAME_SIZE];
     uint64_t conn_id;
+    int64_t seen_ms; /* its last heartbeat */
 };
 
 struct mock_subscription {
@@ -305,6 +306,9 @@ struct mock_member *mock_member_find(struct mockmq *mock, struct dt_span group,
 void mock_group_add(struct mockmq *mock, struct dt_span name);
 bool mock_group_is_known(const struct mockmq *mock, struct dt_span name);
 void mock_members_leave(struct mockmq *mock, uint64_t conn_id);
+/* Those that have sent no heartbeat for two minutes leave. When the next may have to. */
+void mock_members_run(struct mockmq *mock, int64_t now_ms);
+int64_t mock_members_due_ms(const struct mockmq *mock);
 const char *mock_subscription_of(struct mockmq *mock, struct dt_span group,
                                  struct dt_span topic);
 void mock_offset_commit(struct mockmq *mock, struct dt_span group, struct dt_span topic,
@@ -393,6 +397,8 @@ struct mockmq {
     size_t group_count, group_capacity;
     struct mock_member *members;
     size_t member_count, member_capacity;
+    bool members_expire;
+    int64_t members_due_ms; /* none has to leave before */
     struct mock_subscription *subscriptions;
     size_t subscription_count, subscription_capacity;
     struct mock_committed *committed;

@@ -39,6 +39,7 @@ static dt_status take_config(struct mockmq *mock, const rmq_mock_config *config)
     mock->auto_create = !config->no_auto_create;
     mock->mirror_header_type = config->mirror_header_type;
     mock->is_virtual = config->virtual_time;
+    mock->members_expire = config->members_expire;
     mock->now_ms = dt_clock_ms();
     mock->wall_ms = dt_clock_wall_ms();
     return DT_OK;

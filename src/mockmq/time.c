@@ -22,12 +22,15 @@ void mock_run_due(struct mockmq *mock)
     mock_scheduled_run(mock, now_ms);
     mock_pulls_run(mock, now_ms);
     mock_delayed_run(mock, now_ms);
+    mock_members_run(mock, now_ms);
 }
 
 int64_t mock_due_ms(const struct mockmq *mock)
 {
     int64_t due_ms = mock_delayed_due_ms(mock), pulls_due_ms = mock_pulls_due_ms(mock);
 
+    if (mock_members_due_ms(mock) < due_ms)
+        due_ms = mock_members_due_ms(mock);
     if (mock_scheduled_due_ms(mock) < due_ms)
         due_ms = mock_scheduled_due_ms(mock);
     return pulls_due_ms < due_ms ? pulls_due_ms : due_ms;

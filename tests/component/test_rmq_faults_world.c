@@ -535,6 +535,89 @@ static void no_mixture_of_faults_makes_an_outcome_wrong(void **state)
     }
 }
 
+static void trouble_for_pulls(struct world *world, uint32_t *seed)
+{
+    static const int32_t codes[] = {RMQ_SYSTEM_ERROR,    RMQ_SYSTEM_BUSY,
+                                    RMQ_TOPIC_NOT_EXIST, RMQ_PULL_NOT_FOUND,
+                                    RMQ_FLOW_CONTROL,    RMQ_SUBSCRIPTION_NOT_LATEST};
+    static const rmq_mock_action actions[] = {RMQ_MOCK_ANSWER, RMQ_MOCK_CUT_REQUEST,
+                                              RMQ_MOCK_CUT_ANSWER, RMQ_MOCK_SILENT,
+                                              RMQ_MOCK_DELAY};
+    rmq_mock_fault fault =
+        fault_of(actions[random_of(seed, 5)],
+                 random_of(seed, 2) == 0 ? RMQ_PULL_MESSAGE : RMQ_LITE_PULL_MESSAGE, 1);
+
+    fault.response_code = codes[random_of(seed, 6)];
+    fault.bytes = random_of(seed, 6000);
+    fault.delay_ms = random_of(seed, 30);
+    fault.skip = random_of(seed, 3);
+    if (rmq_mock_faults_left(world->mock) < 10)
+        fault_add(world, fault);
+    switch (random_of(seed, 20)) {
+    case 0:
+        rmq_mock_cut(world->mock);
+        break;
+    case 1:
+        assert_done(rmq_mock_broker_restart(world->mock, 1, 0));
+        break;
+    case 2:
+        rmq_mock_pieces(world->mock, random_of(seed, 2) * 1000);
+        break;
+    default:
+        break;
+    }
+}
+
+static int queue_at(const struct world *world, const rmq_queue *queue)
+{
+    return queue->queue_id == world->queues[0].queue_id ? 0 : 1;
+}
+
+static void no_mixture_of_faults_loses_repeats_or_reorders_what_is_read(void **state)
+{
+    enum { COUNT = 4000 };
+    rmq_client_config settings = {.request_timeout_ms = 100};
+    rmq_pull_consumer_config reading = {.suspend_ms = 50};
+
+    (void)state;
+    for (uint32_t round = 1; round <= 4; round++) {
+        int64_t next[2] = {0, 0};
+        uint32_t seed = round;
+        struct sent *sent = sent_new();
+        rmq_pull_consumer *consumer;
+        rmq_producer *producer;
+        struct world world;
+
+        fault_open(&world, 2, &settings);
+        producer = world_producer(&world, NULL);
+        send_numbers(&world, producer, sent, 0, COUNT);
+        rmq_mock_pull_limit(world.mock, 1 + (int32_t)random_of(&seed, 32), 65536);
+        consumer = world_consumer(&world, &reading);
+        for (int i = 0; i < 2; i++)
+            assert_done(rmq_pull_consumer_assign(consumer, &world.queues[i], 0));
+        while (next[0] + next[1] < COUNT) {
+            rmq_batch *batch;
+            int at;
+
+            trouble_for_pulls(&world, &seed);
+            assert_done(rmq_pull_consumer_poll(consumer, LONG_MS, &batch));
+            at = queue_at(&world, &batch->queue);
+            assert_false(batch->moved);
+            for (size_t i = 0; i < batch->count; i++) {
+                assert_int_equal(batch->messages[i].offset, next[at]);
+                assert_int_equal(number_of(&batch->messages[i]), 2 * next[at] + at);
+                next[at]++;
+            }
+            rmq_batch_free(batch);
+        }
+        assert_int_equal(next[0] + next[1], COUNT);
+        rmq_pull_consumer_free(consumer);
+        rmq_producer_free(producer);
+        world_close(&world);
+        sent_free(sent);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -550,6 +633,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_slave_that_is_behind_hides_nothing),
         cmocka_unit_test(after_a_change_of_the_master_sending_and_reading_go_on),
         cmocka_unit_test(no_mixture_of_faults_makes_an_outcome_wrong),
+        cmocka_unit_test(no_mixture_of_faults_loses_repeats_or_reorders_what_is_read),
     };
 
     return test_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));

@@ -10,18 +10,23 @@
 #include "rmq_world.h"
 #include "support/case.h"
 
-static void open_virtual(struct world *world)
+static void open_as(struct world *world, const rmq_mock_config *config)
 {
-    rmq_mock_config config = {.virtual_time = true};
-
     memset(world, 0, sizeof(*world));
     snprintf(world->topic, sizeof(world->topic), "virtual");
-    assert_done(rmq_mock_new(&config, &world->mock));
+    assert_done(rmq_mock_new(config, &world->mock));
     snprintf(world->namesrv, sizeof(world->namesrv), "%s", rmq_mock_namesrv(world->mock));
     world->client = world_client(world, NULL);
     assert_done(rmq_topic_create(world->client, world->topic, 1, LONG_MS));
     assert_done(rmq_topic_write_queues(world->client, world->topic, &world->queues,
                                        &world->queue_count, LONG_MS));
+}
+
+static void open_virtual(struct world *world)
+{
+    rmq_mock_config config = {.virtual_time = true};
+
+    open_as(world, &config);
 }
 
 static void time_stands_until_it_is_advanced(void **state)
@@ -107,6 +112,33 @@ static void a_delayed_message_comes_when_its_level_is_over(void **state)
     assert_done(rmq_mock_time_advance(world.mock, 1));
     assert_int_equal(rmq_mock_max_offset(world.mock, world.topic, 0), 1);
     rmq_producer_free(producer);
+    world_close(&world);
+}
+
+static void a_member_that_is_silent_for_two_minutes_leaves(void **state)
+{
+    rmq_pull_consumer_config settings = {.member = true, .group = "silent"};
+    rmq_pull_consumer *consumer;
+    rmq_mock_config config = {.virtual_time = true, .members_expire = true};
+    struct world world;
+    char **members;
+    size_t count;
+
+    (void)state;
+    open_as(&world, &config);
+    consumer = world_consumer(&world, &settings);
+    assert_true(rmq_mock_wait_requests(world.mock, RMQ_HEART_BEAT, 1, LONG_MS));
+    assert_done(rmq_mock_time_advance(world.mock, 119000));
+    assert_done(
+        rmq_group_members(world.client, "silent", world.topic, LONG_MS, &members, &count));
+    assert_int_equal(count, 1);
+    rmq_free(members);
+    assert_done(rmq_mock_time_advance(world.mock, 1001));
+    assert_done(
+        rmq_group_members(world.client, "silent", world.topic, LONG_MS, &members, &count));
+    assert_int_equal(count, 0);
+    rmq_free(members);
+    rmq_pull_consumer_free(consumer);
     world_close(&world);
 }
 
@@ -220,6 +252,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(time_stands_until_it_is_advanced),
         cmocka_unit_test(delays_and_held_pulls_end_when_their_time_comes),
         cmocka_unit_test(a_delayed_message_comes_when_its_level_is_over),
+        cmocka_unit_test(a_member_that_is_silent_for_two_minutes_leaves),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(
             messages_that_are_forgotten_leave_a_queue_that_begins_where_it_ends),
