@@ -409,6 +409,15 @@ static size_t progress_next(void)
     return next;
 }
 
+/* Rows were answered, and none of them was acknowledged: nobody is there. */
+static bool progress_unreachable(void)
+{
+    pthread_mutex_lock(&progress.lock);
+    bool unreachable = progress.done == 0 && progress.in_doubt > 0;
+    pthread_mutex_unlock(&progress.lock);
+    return unreachable;
+}
+
 /* Durable before it counts: written aside, synced, renamed over the old one, folder synced. */
 static int progress_save(void)
 {
@@ -555,7 +564,8 @@ static int send_rows(duet_producer *producer, const struct options *options,
             sleep_until(start_ns + (int64_t)((double)progress.rows * 1e9 / options->rate));
         if (interrupted)
             break;
-        code = send_row(producer, options, file, n);
+        code = progress_unreachable() ? EXIT_UNREACHABLE
+                                      : send_row(producer, options, file, n);
         if (now_ns() - save_ns > SAVE_EVERY_MS * INT64_C(1000000)) {
             if (code == 0)
                 code = progress_save();
@@ -565,7 +575,8 @@ static int send_rows(duet_producer *producer, const struct options *options,
     return code;
 }
 
-/* Waits until all is on each side or given up; after a signal not for long. */
+/* Waits until all is on each side or given up; after a signal not for long, and no longer than
+ * the deadline of the first rows where no broker has ever answered. */
 static int flush(duet_producer *producer)
 {
     dt_status status;
@@ -579,6 +590,8 @@ static int flush(duet_producer *producer)
         int code = progress_save();
         if (code != 0)
             return code;
+        if (progress_unreachable())
+            return EXIT_UNREACHABLE;
     }
     if (status != DT_OK)
         fprintf(stderr, "%s\n", dt_error_text());
@@ -613,7 +626,7 @@ static int run(const struct options *options, const struct file *file)
     if (code == 0) {
         code = send_rows(producer, options, file, first);
         const bool cut_short = interrupted;
-        int flushed = flush(producer);
+        int flushed = code == EXIT_UNREACHABLE ? code : flush(producer);
         if (code == 0)
             code = cut_short ? EXIT_SIGNAL : flushed;
         int saved = progress_save();

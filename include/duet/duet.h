@@ -223,7 +223,8 @@ DT_API DT_MUST_USE dt_status duet_consumer_open(const duet_consumer_config *conf
  * Runs until duet_consumer_stop() or, if until_idle_ms > 0, until nothing was there to do for
  * that long in any role. Blocks; its own threads do the work.
  * @returns DT_OK: stopped or idle; else what ended it (DT_ENOSPC: the sink's disk is full; the
- * transaction was rolled back and nothing is lost).
+ * transaction was rolled back and nothing is lost; DT_EUNREACH: with until_idle_ms, a side did not
+ * answer within 30 s, so that nobody knows whether anything was left to do).
  */
 DT_API DT_MUST_USE dt_status duet_consumer_run(duet_consumer *consumer,
                                                int64_t until_idle_ms);

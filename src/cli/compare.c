@@ -65,7 +65,7 @@ static dt_status compare_group(struct duet_store *store, const char *topic,
     status = duet_sink_compare(url, group, name_count > 0 ? names : NULL, name_count,
                                SAMPLE_MAX, &found->tables, &found->count);
     if (status != DT_OK)
-        return dt_error_wrap(status, "comparing group %s", group);
+        return status;
     all->count++;
     for (size_t i = 0; i < found->count; i++)
         if (differs(&found->tables[i]))

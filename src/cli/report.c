@@ -417,6 +417,8 @@ int cli_report(struct cli *cli, int argc, char **argv)
         !parse_day(cli, "--from", from, &view.from) ||
         !parse_day(cli, "--to", to, &view.to))
         return CLI_USAGE;
+    if (view.from > view.to)
+        return cli_usage(cli, "--from %s is after --to %s", from, to);
     if (view.csv && cli->json)
         return cli_usage(cli, "--csv and --json are two forms: choose one");
     if (!cli_store(cli, &config, &store, &exit_code))

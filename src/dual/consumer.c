@@ -18,6 +18,7 @@
 #define REPORT_MS            500
 #define STALE_MS             5000 /* a name whose heartbeat is older does not hold its group any more */
 #define COMMITTED_TIMEOUT_MS 10000
+#define ANSWER_MS            30000 /* for a side to say where its logs end */
 
 struct duet_consumer {
     duet_consumer_config application; /* with our own copies of its strings */
@@ -270,15 +271,31 @@ static dt_status send_reports(struct duet_consumer *consumer)
     return status;
 }
 
-static bool is_idle(struct duet_consumer *consumer, int64_t until_idle_ms)
+/* Whether nothing has been there to do for so long in any role. A side that does not answer at
+ * all cannot be told from one that is empty: that is said, not taken for idle. */
+static dt_status look_idle(struct duet_consumer *consumer, int64_t until_idle_ms,
+                           bool *idle)
 {
     int64_t now_ms = dt_clock_ms();
 
-    for (int which = 0; which < DUET_ROLES; which++)
-        if (atomic_load(&consumer->role[which].enabled) &&
-            now_ms - atomic_load(&consumer->role[which].worked_ms) < until_idle_ms)
-            return false;
-    return true;
+    *idle = until_idle_ms > 0;
+    for (int which = 0; *idle && which < DUET_ROLES; which++) {
+        struct duet_role_thread *role = &consumer->role[which];
+        int64_t quiet_ms = now_ms - atomic_load(&role->worked_ms);
+        int unanswered = atomic_load(&role->unanswered);
+
+        if (!atomic_load(&role->enabled))
+            continue;
+        if (unanswered >= 0 && quiet_ms >= until_idle_ms && quiet_ms >= ANSWER_MS)
+            return dt_error_set(DT_EUNREACH,
+                                "%s has not answered for %lld s: what is left to read for "
+                                "the %s role of group '%s' is not known",
+                                duet_side_name((enum duet_side)unanswered),
+                                (long long)quiet_ms / 1000,
+                                duet_role_name((enum duet_role)which), consumer->group);
+        *idle = unanswered < 0 && quiet_ms >= until_idle_ms;
+    }
+    return DT_OK;
 }
 
 /* What ended a role ends the consumer; its sentence becomes this thread's. */
@@ -301,6 +318,7 @@ static dt_status role_ended(struct duet_consumer *consumer)
 static dt_status run_loop(struct duet_consumer *consumer, int64_t until_idle_ms)
 {
     int64_t report_ms = 0;
+    bool idle = false;
     dt_status status = DT_OK;
 
     while (!atomic_load(&consumer->stop)) {
@@ -314,7 +332,9 @@ static dt_status run_loop(struct duet_consumer *consumer, int64_t until_idle_ms)
                 duet_session_store_failed(&consumer->session, "reporting counts");
         }
         status = role_ended(consumer);
-        if (status != DT_OK || (until_idle_ms > 0 && is_idle(consumer, until_idle_ms)))
+        if (status == DT_OK)
+            status = look_idle(consumer, until_idle_ms, &idle);
+        if (status != DT_OK || idle)
             break;
         duet_wake_wait(&consumer->wake, PERIOD_MS);
     }

@@ -151,6 +151,7 @@ static dt_status load(struct duet_role_thread *role, size_t p)
         return dt_error_wrap(status, "loading the state of %s %s/%d", role->group,
                              role->route->topic, (int)p);
     part->loaded = true;
+    atomic_store(&role->worked_ms, dt_clock_ms()); /* the ends are asked for anew */
     for (int side = 0; side < DUET_SIDES; side++)
         duet_track_init(&part->track[side], (enum duet_side)side,
                         &part->state.cursor[side]);
@@ -317,6 +318,20 @@ static bool recover(struct duet_role_thread *role, dt_status status)
     return start_over(role) == DT_OK;
 }
 
+/* A log whose end nobody has told may hold anything: until then a role is not idle. */
+static void note_unanswered(struct duet_role_thread *role)
+{
+    int unanswered = -1;
+
+    for (size_t p = 0; p < role->part_count; p++) {
+        const struct duet_part *part = &role->parts[p];
+
+        if (part->track[part->state.side].end < 0)
+            unanswered = (int)part->state.side;
+    }
+    atomic_store(&role->unanswered, unanswered);
+}
+
 static void *run(void *context)
 {
     struct duet_role_thread *role = context;
@@ -326,6 +341,7 @@ static void *run(void *context)
         bool worked = false;
 
         if (!atomic_load(&role->enabled)) {
+            atomic_store(&role->worked_ms, dt_clock_ms()); /* not idle: not asked to work */
             duet_wake_wait(&role->wake, WAIT_MS);
             continue;
         }
@@ -334,6 +350,7 @@ static void *run(void *context)
             assign_idle(role);
             status = turn(role, &worked);
         }
+        note_unanswered(role);
         if (status == DT_OK && !worked &&
             dt_clock_ms() - role->published_ms >= PUBLISH_MS) {
             role->published_ms = dt_clock_ms();
@@ -453,6 +470,7 @@ dt_status duet_role_open(struct duet_role_thread *role, enum duet_role which,
 
 dt_status duet_role_start(struct duet_role_thread *role)
 {
+    note_unanswered(role);
     atomic_store(&role->worked_ms, dt_clock_ms());
     if (pthread_create(&role->thread, NULL, run, role) != 0)
         return dt_error_set(DT_ENOMEM, "cannot start the thread of the %s role",

@@ -27,6 +27,7 @@ struct duet_part { /* one partition */
     struct duet_role_report report;
     struct duet_counts reported[DUET_SIDES]; /* dirty rows are still to be sent */
     bool report_dirty;
+    bool began; /* has read on from its place once: a later check of it is no new start */
 };
 
 struct duet_role_thread {
@@ -48,6 +49,7 @@ struct duet_role_thread {
     atomic_bool stop;
     atomic_bool enabled;           /* the step wants this role to run */
     atomic_int_fast64_t worked_ms; /* monotonic: when a record was last handled */
+    atomic_int unanswered; /* enum duet_side whose ends are not known yet; -1: none */
     atomic_int_fast64_t processed, duplicates, failed;
     bool in_transaction;
     int64_t saved_ms;     /* when keepers' cursors were last written */

@@ -65,7 +65,8 @@ static void fill_report(struct duet_role_thread *role, struct duet_part *part)
     report->partition = part->state.partition;
     report->side = part->state.side;
     report->version = part->state.version;
-    report->starting = part->track[part->state.side].phase == DUET_TRACK_CHECKING;
+    part->began |= part->track[part->state.side].phase == DUET_TRACK_READING;
+    report->starting = !part->began;
     for (int side = 0; side < DUET_SIDES; side++) {
         const struct duet_cursor *cursor = &part->state.cursor[side];
 

@@ -176,6 +176,23 @@ def stamps(s, m, before):
     need_equal(sum(r['failed'] for r in report['days'] if r['group'] == group), 1, 'failed')
 
 
+def brokers_gone(s, m):
+    """Brokers that are away when a known name starts: said with exit 3, neither success nor a
+    wait without end. The group has a state of its own by now, so nothing else stops it."""
+    with socket.socket() as taken:  # bound, not listening: nobody answers
+        taken.bind(('127.0.0.1', 0))
+        nobody = f'127.0.0.1:{taken.getsockname()[1]}'
+        m.write_config(kafka=nobody, extra='producer: {timeout_ms: 1500}')
+        process = m.producer('gone').need_exit(3, 30)
+        need('kafka' in process.err().lower(), 'the producer names the side', process.err())
+        line = process.last_json()
+        need_equal((line['done'], line['next_row']), (0, 0), 'nothing was acknowledged')
+        need(line['in_doubt'] > 0, 'what was handed over is in doubt', line)
+        process = m.consumer(m.groups[0], name='one', until_idle=2).need_exit(3, 60)
+        need('kafka' in process.err().lower(), 'the consumer names the side', process.err())
+    m.write_config()
+
+
 def disk_full(s):
     """The sink's disk is full: exit 5 and the sentence; with room again nothing is lost."""
     m = s.migration(['carrier-stats'], name='full', topic='full')
@@ -230,8 +247,10 @@ def main():
         m.init()
         m.advance_to('dual-write')
         producers(s, m)
-        _, rows = names(s, m)
+        consumer, rows = names(s, m)
         stamps(s, m, rows)
+        need_equal(consumer.terminate(), 0, 'exit of the consumer')
+        brokers_gone(s, m)
         disk_full(s)
 
 

@@ -113,7 +113,8 @@ def main():
                       ('advance', '--partitions', 'x'), ('advance', '--partitions', '101%'),
                       ('advance', '--group', 'nobody'), ('advance', '--route', 'nowhere'),
                       ('rollback', '--to', 'nowhere'), ('rollback', '--direct'),
-                      ('rollback', '--kill-holder'), ('compare', '--group', 'nobody')):
+                      ('rollback', '--kill-holder'), ('compare', '--group', 'nobody'),
+                      ('report', '--from', '2013-01-03', '--to', '2013-01-02')):
             result = m.duet(*words)
             need(result.code == 2 and result.err.strip(), f'{words} exits 2', result.code,
                  result.err)
@@ -158,7 +159,9 @@ def main():
         need_equal(m.step(), 'switching', 'step')
         m.json('advance')
         need_equal(m.step(), 'switched', 'step')
-        need_status(m)
+        # a switch is no new start: who has just been switched runs
+        need_equal([g['state'] for g in need_status(m)['routes'][0]['groups']],
+                   ['running', 'running'], 'state after a switch')
         # at switched: the next step is `finish`
         beyond = m.duet('advance')
         need(beyond.code == 1 and 'duet finish' in beyond.out + beyond.err, 'at switched',
