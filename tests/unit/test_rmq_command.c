@@ -487,6 +487,74 @@ static void a_header_changed_at_random_is_read_or_refused(void **state)
     dt_buf_fini(&scratch);
 }
 
+/* Reads a JSON header; returns how many fields it has, or -1 if it is refused. */
+static int fields_of(const char *header, struct rmq_command *out)
+{
+    struct dt_buf scratch;
+    int count = -1;
+
+    dt_buf_init(&scratch, 65536);
+    if (rmq_command_decode(dt_span_str(header), RMQ_HEADER_JSON, &scratch, out) == DT_OK)
+        count = (int)out->field_count;
+    dt_buf_fini(&scratch);
+    return count;
+}
+
+static void of_repeated_fields_the_last_count(void **state)
+{
+    struct rmq_command command;
+
+    (void)state;
+    assert_int_equal(fields_of("{\"extFields\":{\"a\":\"1\",\"b\":\"2\"},\"code\":7,"
+                               "\"extFields\":{\"c\":\"3\"}}",
+                               &command),
+                     1);
+    assert_true(dt_span_equal_str(command.fields[0].name, "c"));
+    assert_int_equal(command.code, 7);
+    assert_int_equal(
+        fields_of("{\"extFields\":{\"a\":\"1\"},\"extFields\":null}", &command), 0);
+    assert_int_equal(fields_of("{\"extFields\":[{\"a\":1}],\"code\":1}", &command), 0);
+    assert_int_equal(fields_of("{\"extFields\": {} }", &command), 0);
+    assert_int_equal(fields_of("{\"extFields\":{\"a\":\"1\",},\"code\":1}", &command), -1);
+    assert_int_equal(fields_of("{\"extFields\":{\"a\" \"1\"},\"code\":1}", &command), -1);
+    assert_int_equal(fields_of("{\"extFields\":{\"a\":\"1\"", &command), -1);
+    assert_int_equal(fields_of("{\"extFields\":{\"a\":\"1\"} \"code\":1}", &command), -1);
+}
+
+/* Text is looked through eight bytes at a time: what needs an escape is found at each place. */
+static void every_character_is_escaped_at_every_place(void **state)
+{
+    struct rmq_command command;
+    struct dt_buf out, scratch;
+    struct rmq_frame frame;
+    uint8_t text[21];
+
+    (void)state;
+    for (unsigned c = 1; c < 128; c++)
+        for (size_t at = 0; at < sizeof(text); at++) {
+            struct rmq_encoder encoder;
+
+            memset(text, 'x', sizeof(text));
+            text[at] = (uint8_t)c;
+            dt_buf_init(&out, 65536);
+            dt_buf_init(&scratch, 65536);
+            rmq_encode_begin(&encoder, &out, RMQ_HEADER_JSON, rmq_head_request(1, 2, 0));
+            rmq_encode_span(&encoder, "i", dt_span_of(text, sizeof(text)));
+            rmq_encode_end(&encoder, 0);
+            assert_int_equal(rmq_frame_cut(dt_buf_span(&out), 65536, &frame),
+                             RMQ_CUT_FRAME);
+            assert_true(frame.header.size >= sizeof(text));
+            assert_true(c >= 0x20 ||
+                        memchr(frame.header.data, (int)c, frame.header.size) == NULL);
+            assert_int_equal(
+                rmq_command_decode(frame.header, frame.type, &scratch, &command), DT_OK);
+            assert_true(
+                dt_span_equal(command.fields[0].value, dt_span_of(text, sizeof(text))));
+            dt_buf_fini(&scratch);
+            dt_buf_fini(&out);
+        }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -503,6 +571,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_a_binary_header_cannot_say_fails_or_is_left_out),
         cmocka_unit_test(bytes_that_are_not_utf8_become_replacement_characters),
         cmocka_unit_test(random_headers_come_back_as_they_were),
+        cmocka_unit_test(of_repeated_fields_the_last_count),
+        cmocka_unit_test(every_character_is_escaped_at_every_place),
         cmocka_unit_test(a_header_changed_at_random_is_read_or_refused),
     };
 
