@@ -81,7 +81,8 @@ void rmq_uniq_key_init(struct rmq_uniq_key *key, struct dt_span ip, uint32_t pid
     put_uint(prefix + ip.size, pid & 0xffff, 2);
     put_uint(prefix + ip.size + 2, constant, 4);
     key->prefix_size = 2 * (ip.size + 6);
-    put_hex(key->prefix, prefix, ip.size + 6);
+    put_hex(key->text, prefix, ip.size + 6);
+    key->wall_ms = INT64_MIN;
     key->counter = counter;
 }
 
@@ -100,17 +101,28 @@ static int64_t month_start_ms(int64_t wall_ms, int months)
     return (int64_t)mktime(&tm) * 1000;
 }
 
-void rmq_uniq_key_next(struct rmq_uniq_key *key, int64_t wall_ms,
-                       char out[RMQ_MESSAGE_ID_SIZE])
+static void put_time(struct rmq_uniq_key *key, int64_t wall_ms)
 {
-    uint8_t tail[6];
+    uint8_t bytes[4];
 
     if (wall_ms < key->month_start_ms || wall_ms >= key->month_end_ms) {
         key->month_start_ms = month_start_ms(wall_ms, 0);
         key->month_end_ms = month_start_ms(wall_ms, 1);
     }
-    put_uint(tail, (uint64_t)(wall_ms - key->month_start_ms), 4);
-    put_uint(tail + 4, key->counter++, 2);
-    memcpy(out, key->prefix, key->prefix_size);
-    put_hex(out + key->prefix_size, tail, sizeof(tail));
+    key->wall_ms = wall_ms;
+    put_uint(bytes, (uint64_t)(wall_ms - key->month_start_ms), 4);
+    put_hex(key->text + key->prefix_size, bytes, 4);
+}
+
+void rmq_uniq_key_next(struct rmq_uniq_key *key, int64_t wall_ms,
+                       char out[RMQ_MESSAGE_ID_SIZE])
+{
+    uint8_t bytes[2] = {(uint8_t)(key->counter >> 8), (uint8_t)key->counter};
+    size_t size = key->prefix_size + 8;
+
+    if (wall_ms != key->wall_ms) /* many are made in one millisecond */
+        put_time(key, wall_ms);
+    memcpy(out, key->text, size);
+    put_hex(out + size, bytes, 2);
+    key->counter++;
 }

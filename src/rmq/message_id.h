@@ -31,9 +31,10 @@ bool rmq_offset_id_parse(struct dt_span text, struct rmq_host *host,
 
 /* Makes UNIQ_KEYs. Not for two threads at once: its owner serialises. */
 struct rmq_uniq_key {
-    char prefix[45]; /* IP, pid, constant, in hex */
-    size_t prefix_size;
+    char text[RMQ_MESSAGE_ID_SIZE]; /* the last one, less its counter */
+    size_t prefix_size;             /* of text: IP, pid, constant */
     uint16_t counter;
+    int64_t wall_ms; /* that stands in text */
     int64_t month_start_ms, month_end_ms;
 };
 
