@@ -212,6 +212,23 @@ static int64_t linger_left_ms(const struct rmq_lane *lane)
     return waited_ms >= linger_ms ? 0 : linger_ms - waited_ms;
 }
 
+/* From here on whoever makes the batch full tells us. False: it has become so meanwhile. */
+static bool wait_for_more(struct rmq_lane *lane, size_t count, size_t size,
+                          int64_t until_ms)
+{
+    bool is_lingering;
+
+    pthread_mutex_lock(&lane->mutex);
+    is_lingering = lane->incoming_count < count && lane->incoming_size < size;
+    lane->is_lingering = is_lingering;
+    lane->linger_count = count;
+    lane->linger_size = size;
+    pthread_mutex_unlock(&lane->mutex);
+    if (is_lingering)
+        dt_timer_set_sooner(lane->timer, until_ms);
+    return is_lingering;
+}
+
 /* True if the batch is not full and has time to get so. */
 static bool lingers(struct rmq_lane *lane)
 {
@@ -239,13 +256,8 @@ static bool lingers(struct rmq_lane *lane)
             message->deadline_ms <= until_ms)
             return false;
     }
-    pthread_mutex_lock(&lane->mutex);
-    lane->is_lingering = true;
-    lane->linger_count = producer->batch_count_max - count;
-    lane->linger_size = producer->batch_size_max - size;
-    pthread_mutex_unlock(&lane->mutex);
-    dt_timer_set_sooner(lane->timer, until_ms);
-    return true;
+    return wait_for_more(lane, producer->batch_count_max - count,
+                         producer->batch_size_max - size, until_ms);
 }
 
 /* ---------------------------------------------------------------- what is next */
