@@ -88,39 +88,6 @@ static void compressed_and_plain_messages_keep_their_order(void **state)
     world_close(&world);
 }
 
-static void a_delay_goes_out_as_the_property_that_brokers_know(void **state)
-{
-    const struct {
-        rmq_message message;
-        const char *name, *value;
-    } cases[] = {
-        {{.delay_level = 3}, "DELAY", "3"},
-        {{.delay_ms = 86400000}, "TIMER_DELAY_MS", "86400000"},
-        {{.deliver_wall_ms = 1700000000000}, "TIMER_DELIVER_MS", "1700000000000"},
-    };
-    struct world world;
-    rmq_producer *producer;
-
-    (void)state;
-    world_open(&world, true, 1, NULL);
-    producer = world_producer(&world, NULL);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        rmq_message message = cases[i].message;
-        rmq_batch *batch;
-
-        message.topic = world.topic;
-        message.body = "x";
-        message.body_size = 1;
-        assert_done(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL));
-        batch = read_one(&world, (int64_t)i);
-        assert_string_equal(rmq_received_property(&batch->messages[0], cases[i].name),
-                            cases[i].value);
-        rmq_batch_free(batch);
-    }
-    rmq_producer_free(producer);
-    world_close(&world);
-}
-
 static void two_delays_or_a_negative_one_are_refused(void **state)
 {
     const rmq_message bad[] = {{.delay_level = 1, .delay_ms = 1},
@@ -187,7 +154,6 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(large_bodies_are_compressed_with_each_codec_and_read_back),
         cmocka_unit_test(compressed_and_plain_messages_keep_their_order),
-        cmocka_unit_test(a_delay_goes_out_as_the_property_that_brokers_know),
         cmocka_unit_test(two_delays_or_a_negative_one_are_refused),
         cmocka_unit_test(delayed_messages_and_those_not_waited_for_travel_alone),
     };
