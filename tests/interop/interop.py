@@ -22,7 +22,7 @@ INTO = BUILD / 'interop'
 
 def build():
     """Offline where the jars are there already; one Maven at a time on this machine."""
-    sources = [HERE / 'java' / 'pom.xml', HERE / 'java/src/main/java/Interop.java']
+    sources = [HERE / 'java' / 'pom.xml', *(HERE / 'java/src/main/java').glob('*.java')]
     done = INTO / 'built'
     if done.exists() and done.stat().st_mtime > max(s.stat().st_mtime for s in sources):
         return
@@ -46,8 +46,7 @@ def build():
 
 def java(*words):
     return ['java', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData',
-            f'-Duser.home={INTO}', '-cp', f'{INTO / "classes"}:{INTO / "jars"}/*', 'Interop',
-            *words]
+            f'-Duser.home={INTO}', '-cp', f'{INTO / "classes"}:{INTO / "jars"}/*', *words]
 
 
 def run(command, lines=''):
@@ -130,7 +129,7 @@ def main():
             if batch:  # one call: the Java client neither splits nor compresses batches
                 sent = [m for m in sent if len(m.body) < 5000]
             send = ['send', brokers.namesrv, topic, group] + (['batch'] if batch else [])
-            ids = run(java(*send) if sender == 'java' else [PEER, *send],
+            ids = run(java('Interop', *send) if sender == 'java' else [PEER, *send],
                       ''.join(m.line() for m in sent))
             if batch:
                 # the broker puts the batch's own id over those that the sender is told
@@ -138,7 +137,7 @@ def main():
             need_equal(len(ids), len(sent), 'ids')
             receive = ['receive', brokers.namesrv, topic, group + '-reader', str(len(sent))]
             got = [Message.parse(line) for line in
-                   run(java(*receive) if reader == 'java' else [PEER, *receive])]
+                   run(java('Interop', *receive) if reader == 'java' else [PEER, *receive])]
             need_same(sent, got, ids)
             s.say(f'{sender}{" batch" if batch else ""} -> {reader}: {len(got)} messages')
 

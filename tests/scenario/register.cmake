@@ -70,6 +70,16 @@ if(NOT DUET_SANITIZE)
                        FIXTURES_REQUIRED brokers RESOURCE_LOCK brokers
                        ENVIRONMENT "${scenario_environment};DUET_BROKERS_DIR=${brokers_dir}")
 
+  add_executable(rmq_member ${CMAKE_SOURCE_DIR}/tests/interop/rmq_member.c)
+  target_link_libraries(rmq_member PRIVATE rmq_static)
+  set_target_properties(rmq_member PROPERTIES
+                        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME real.interop_group
+           COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/interop/group.py)
+  set_tests_properties(real.interop_group PROPERTIES LABELS real SKIP_RETURN_CODE 77 TIMEOUT 400
+                       FIXTURES_REQUIRED brokers RESOURCE_LOCK brokers
+                       ENVIRONMENT "${scenario_environment};DUET_BROKERS_DIR=${brokers_dir}")
+
   add_executable(rmq_security ${CMAKE_SOURCE_DIR}/tests/interop/rmq_security.c)
   target_link_libraries(rmq_security PRIVATE rmq_static)
   set_target_properties(rmq_security PROPERTIES
