@@ -127,11 +127,18 @@ static size_t close_work(struct rmq_work *work)
 
 void rmq_held_close(struct rmq_held *held)
 {
+    int64_t end = held->taken;
     struct dt_link *link;
 
-    for (link = held->works.prev; link != &held->works; link = link->prev)
-        if (close_work(DT_CONTAINER(link, struct rmq_work, link)) > 0)
-            break;
+    for (link = held->works.prev; link != &held->works; link = link->prev) {
+        struct rmq_work *work = DT_CONTAINER(link, struct rmq_work, link);
+
+        if (work->next != end) /* what was between is handled, and forgotten */
+            return;
+        if (close_work(work) > 0)
+            return;
+        end = work->offset;
+    }
 }
 
 static void free_work(struct rmq_work *work)
