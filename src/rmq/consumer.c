@@ -297,6 +297,8 @@ dt_status rmq_consumer_stop(rmq_consumer *consumer, int64_t timeout_ms)
         return dt_error_set(DT_EINVAL, "no consumer, or no time to stop it");
     if (rmq_client_check(consumer->client, true) != DT_OK)
         return DT_ESTATE;
+    if (rmq_consumer_is_here(consumer))
+        return dt_error_set(DT_ESTATE, "a consumer is not stopped from its own handler");
     pthread_mutex_lock(&consumer->stop_mutex);
     if (!consumer->has_stopped) {
         consumer->has_stopped = true;
@@ -320,7 +322,8 @@ dt_status rmq_consumer_stop(rmq_consumer *consumer, int64_t timeout_ms)
 
 void rmq_consumer_free(rmq_consumer *consumer)
 {
-    if (consumer == NULL || rmq_client_check(consumer->client, true) != DT_OK)
+    if (consumer == NULL || rmq_consumer_is_here(consumer) ||
+        rmq_client_check(consumer->client, true) != DT_OK)
         return;
     if (rmq_consumer_stop(consumer, FREE_STOP_MS) != DT_OK)
         dt_log_warning("%s", dt_error_text());

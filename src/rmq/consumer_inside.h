@@ -64,6 +64,7 @@ struct rmq_consumer {
     bool wants_rebalance;
     struct dt_link resets;
     int64_t warned_ms;
+    char note[512];  /* to be logged when the mutex is let go of */
     int64_t stop_ms; /* deadline of stopping */
     dt_status stop_status;
     char stop_reason[256];
@@ -99,6 +100,14 @@ static inline bool rmq_topic_is_paused(const struct rmq_consumer *consumer,
 /* ---------------------------------------------------------------- worker.c, concurrent.c, orderly.c */
 
 void *rmq_worker_main(void *consumer);
+
+/* Logs the note, if there is one: the application's log function runs with no lock held. Lock: mutex
+ * held, let go of meanwhile. */
+void rmq_consumer_log_note(struct rmq_consumer *consumer);
+
+/* True if the caller is a handler, or the function that is told of queues. Thread: any. */
+bool rmq_consumer_is_here(const struct rmq_consumer *consumer);
+void rmq_consumer_set_here(const struct rmq_consumer *consumer);
 
 /* Something may have to be done. Lock: mutex held. */
 void rmq_workers_wake(struct rmq_consumer *consumer);

@@ -1,4 +1,5 @@
 /* Orderly mode: queues that the brokers lock for us, so that nobody else handles their messages. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -110,8 +111,9 @@ static struct locked *collect(struct rmq_consumer *consumer, bool renew, size_t 
  * on is asked again. Lock: mutex held. */
 static void lose(struct rmq_consumer *consumer, struct rmq_held *held)
 {
-    dt_log_warning("group '%s': the lock of %s %s/%d is lost", consumer->group,
-                   held->topic->name, held->queue.broker_name, (int)held->queue.queue_id);
+    snprintf(consumer->note, sizeof(consumer->note),
+             "group '%s': the lock of %.100s %.60s/%d is lost", consumer->group,
+             held->topic->name, held->queue.broker_name, (int)held->queue.queue_id);
     held->is_locked = false;
     atomic_store(&held->locked_ms, 0);
     held->is_started = false;
@@ -181,6 +183,7 @@ void rmq_consumer_lock_held(struct rmq_consumer *consumer, bool renew)
     for (size_t i = 0; i < request.count; i++)
         note(consumer, &request.all[i], asked_ms);
     rmq_workers_wake(consumer);
+    rmq_consumer_log_note(consumer);
     pthread_mutex_unlock(&consumer->mutex);
     free(request.all);
 }

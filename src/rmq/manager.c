@@ -369,6 +369,7 @@ void *rmq_manager_main(void *opaque)
         consumer->config.orderly ? now_ms + consumer->config.lock_period_ms : INT64_MAX,
         INT64_MAX};
 
+    rmq_consumer_set_here(consumer);
     for (;;) {
         bool rebalance, is_stopping;
 

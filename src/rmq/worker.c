@@ -4,6 +4,7 @@
  * net loop looks once a millisecond whether something waits while threads sleep, as long as any
  * thread is busy.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -13,6 +14,33 @@
 #include "rmq/consumer_inside.h"
 
 enum { HELP_MS = 1, NO_MEMORY_MS = 100 };
+
+/* ---------------------------------------------------------------- who calls, what is logged */
+
+static _Thread_local const struct rmq_consumer *here;
+
+bool rmq_consumer_is_here(const struct rmq_consumer *consumer)
+{
+    return here == consumer;
+}
+
+void rmq_consumer_set_here(const struct rmq_consumer *consumer)
+{
+    here = consumer;
+}
+
+void rmq_consumer_log_note(struct rmq_consumer *consumer)
+{
+    char note[sizeof(consumer->note)];
+
+    if (consumer->note[0] == 0)
+        return;
+    memcpy(note, consumer->note, sizeof(note));
+    consumer->note[0] = 0;
+    pthread_mutex_unlock(&consumer->mutex);
+    dt_log_warning("%s", note);
+    pthread_mutex_lock(&consumer->mutex);
+}
 
 /* ---------------------------------------------------------------- taking */
 
@@ -48,12 +76,13 @@ static bool accept_chunk(void *context, const struct rmq_pull *pull,
 static void follow(struct rmq_consumer *consumer, struct rmq_held *held,
                    const struct rmq_chunk *chunk)
 {
-    dt_log_warning("group '%s': %s %s/%d: offset %lld is not in the queue (%lld to %lld): "
-                   "reading goes on at %lld",
-                   consumer->group, held->topic->name, held->queue.broker_name,
-                   (int)held->queue.queue_id, (long long)chunk->asked_offset,
-                   (long long)chunk->min_offset, (long long)chunk->max_offset,
-                   (long long)chunk->next_offset);
+    snprintf(
+        consumer->note, sizeof(consumer->note),
+        "group '%s': %.100s %.60s/%d: offset %lld is not in the queue: reading goes on "
+        "at %lld",
+        consumer->group, held->topic->name, held->queue.broker_name,
+        (int)held->queue.queue_id, (long long)chunk->asked_offset,
+        (long long)chunk->next_offset);
     rmq_held_detach(held);
     held->taken = chunk->next_offset;
     held->committed = -1;
@@ -224,6 +253,7 @@ static void run(struct rmq_consumer *consumer, struct rmq_job *job)
 
     job->work->users++;
     consumer->active++;
+    rmq_consumer_log_note(consumer);
     pthread_mutex_unlock(&consumer->mutex);
     if (job->chunk == NULL || rmq_job_decode(consumer, job)) {
         if (is_orderly)
@@ -244,6 +274,7 @@ void *rmq_worker_main(void *opaque)
 {
     struct rmq_consumer *consumer = opaque;
 
+    rmq_consumer_set_here(consumer);
     pthread_mutex_lock(&consumer->mutex);
     for (;;) {
         int64_t now_ms = dt_clock_ms(), wait_ms = INT64_MAX;
@@ -258,6 +289,10 @@ void *rmq_worker_main(void *opaque)
         }
         if (consumer->workers_end)
             break;
+        if (consumer->note[0] != 0) {
+            rmq_consumer_log_note(consumer);
+            continue;
+        }
         consumer->idle++;
         dt_cond_wait(&consumer->work, &consumer->mutex, wait_ms);
         consumer->idle--;

@@ -28,6 +28,7 @@ struct seen {
     int32_t delay_level; /* of those that fail */
     int block;           /* handlers wait while it is set */
     size_t most_in_call;
+    rmq_consumer *consumer; /* for a handler that needs it */
     /* queues that were given and are held now, by all consumers */
     int held, given, taken;
 };

@@ -306,6 +306,144 @@ static void a_broker_is_told_how_a_consumer_is_doing(void **state)
     seen_free(seen);
 }
 
+/* ---------------------------------------------------------------- bounds */
+
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t opened;
+    bool is_open;
+} gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+
+static void set_gate(bool is_open)
+{
+    pthread_mutex_lock(&gate.mutex);
+    gate.is_open = is_open;
+    pthread_cond_broadcast(&gate.opened);
+    pthread_mutex_unlock(&gate.mutex);
+}
+
+/* The first message waits for the gate. */
+static rmq_handled first_waits(void *opaque, rmq_delivery *delivery)
+{
+    pthread_mutex_lock(&gate.mutex);
+    while (!gate.is_open && delivery->messages[0].body_size == 1 &&
+           memcmp(delivery->messages[0].body, "0", 1) == 0)
+        pthread_cond_wait(&gate.opened, &gate.mutex);
+    pthread_mutex_unlock(&gate.mutex);
+    return seen_handle(opaque, delivery);
+}
+
+static void a_message_that_takes_long_bounds_what_is_handled_behind_it(void **state)
+{
+    enum { COUNT = 3000, SPAN = 100 };
+    struct world world;
+    struct seen *seen = seen_new();
+    rmq_consumer_config config = {.queue_span_max = SPAN, .handler = first_waits};
+    rmq_consumer *consumer;
+
+    (void)state;
+    world_open(&world, true, 2, &quick);
+    send_numbers(&world, 0, COUNT); /* even ones behind 0, odd ones in the other queue */
+    set_gate(false);
+    consumer = group_consumer(&world, world.client, seen, &config);
+    for (int i = 1; i < COUNT; i += 2) /* queues take turns: the first has had its own */
+        seen_wait(seen, &seen->times[i], 1);
+    pthread_mutex_lock(&seen->mutex);
+    assert_int_equal(seen->times[0], 0);
+    for (int i = 2 * SPAN; i < COUNT; i += 2)
+        assert_int_equal(seen->calls[i], 0);
+    pthread_mutex_unlock(&seen->mutex);
+    set_gate(true);
+    seen_wait(seen, &seen->handled, COUNT);
+    rmq_consumer_free(consumer);
+    assert_handled(seen, 0, COUNT, 1);
+    world_close(&world);
+    seen_free(seen);
+}
+
+static rmq_handled stop_myself(void *opaque, rmq_delivery *delivery)
+{
+    struct seen *seen = opaque;
+    rmq_consumer *consumer;
+
+    pthread_mutex_lock(&seen->mutex);
+    while (seen->consumer == NULL)
+        pthread_cond_wait(&seen->changed, &seen->mutex);
+    consumer = seen->consumer;
+    pthread_mutex_unlock(&seen->mutex);
+    if (rmq_consumer_stop(consumer, LONG_MS) != DT_ESTATE)
+        abort();
+    return seen_handle(opaque, delivery);
+}
+
+static void a_handler_cannot_stop_its_own_consumer(void **state)
+{
+    struct world world;
+    struct seen *seen = seen_new();
+    rmq_consumer_config config = {.handler = stop_myself};
+    rmq_consumer *consumer;
+
+    (void)state;
+    world_open(&world, false, 1, &quick);
+    send_numbers(&world, 0, 3);
+    consumer = group_consumer(&world, world.client, seen, &config);
+    pthread_mutex_lock(&seen->mutex);
+    seen->consumer = consumer;
+    pthread_cond_broadcast(&seen->changed);
+    pthread_mutex_unlock(&seen->mutex);
+    seen_wait(seen, &seen->handled, 3);
+    rmq_consumer_free(consumer);
+    world_close(&world);
+    seen_free(seen);
+}
+
+/* ---------------------------------------------------------------- several brokers */
+
+static void queues_of_several_brokers_are_shared_and_one_may_be_away(void **state)
+{
+    static const rmq_client_config impatient = {.backoff_ms_min = 1,
+                                                .backoff_ms_max = 4,
+                                                .request_timeout_ms = 300,
+                                                .connect_timeout_ms = 300};
+    rmq_consumer_config config = {.rebalance_period_ms = 50};
+    struct world world;
+    struct seen *seen = seen_new();
+    rmq_consumer *consumer, *other;
+    rmq_client *client;
+    int broker;
+
+    (void)state;
+    world_find(&world, true);
+    assert_done(rmq_mock_broker_add(world.mock, "broker-b", 0, &broker));
+    assert_done(rmq_mock_topic_create(world.mock, world.topic, 3));
+    world.client = world_client(&world, &impatient);
+    client = world_client(&world, &impatient);
+    assert_done(rmq_topic_write_queues(world.client, world.topic, &world.queues,
+                                       &world.queue_count, LONG_MS));
+    assert_int_equal(world.queue_count, 6);
+    consumer = group_consumer(&world, world.client, seen, &config);
+    other = group_consumer(&world, client, seen, &config);
+    send_numbers(&world, 0, 60);
+    seen_wait(seen, &seen->handled, 60);
+    seen_wait_exactly(seen, &seen->held, 6);
+    assert_done(rmq_mock_broker_down(world.mock, broker, true));
+    world.queue_count = 3; /* of broker-a */
+    send_numbers(&world, 60, 120);
+    seen_wait(seen, &seen->handled, 120);
+    assert_done(rmq_mock_broker_down(world.mock, broker, false));
+    world.queue_count = 6;
+    send_numbers(&world, 120, 180);
+    seen_wait(seen, &seen->handled, 180);
+    assert_done(rmq_consumer_stop(consumer, LONG_MS));
+    assert_done(rmq_consumer_stop(other, LONG_MS));
+    assert_int_equal(committed(&world), 180);
+    rmq_consumer_free(consumer);
+    rmq_consumer_free(other);
+    rmq_client_free(client);
+    world_close(&world);
+    seen_free(seen);
+}
+
 /* ---------------------------------------------------------------- faults */
 
 static void a_stop_says_when_an_offset_could_not_be_committed(void **state)
@@ -389,6 +527,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(topics_come_and_go_while_it_runs),
         cmocka_unit_test(an_operators_reset_is_followed_in_both_forms),
         cmocka_unit_test(a_broker_is_told_how_a_consumer_is_doing),
+        cmocka_unit_test(a_message_that_takes_long_bounds_what_is_handled_behind_it),
+        cmocka_unit_test(a_handler_cannot_stop_its_own_consumer),
+        cmocka_unit_test(queues_of_several_brokers_are_shared_and_one_may_be_away),
         cmocka_unit_test(a_stop_says_when_an_offset_could_not_be_committed),
         cmocka_unit_test(a_stop_tells_of_handlers_that_still_run),
         cmocka_unit_test(broken_connections_lose_nothing),
