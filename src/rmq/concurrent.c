@@ -68,11 +68,12 @@ static void give_back(struct rmq_consumer *consumer, struct rmq_work *work, size
                       int32_t delay_level)
 {
     rmq_received *message = &work->messages[index];
-    dt_status status =
-        rmq_send_back(consumer, work, message, delay_level, consumer->config.max_attempts);
     bool warn;
 
-    if (status == DT_OK) {
+    if (atomic_load_explicit(&work->is_detached, memory_order_acquire))
+        return; /* it comes again by its queue, wherever that is read now */
+    if (rmq_send_back(consumer, work, message, delay_level,
+                      consumer->config.max_attempts) == DT_OK) {
         rmq_work_mark(work, index, 1, RMQ_MESSAGE_DONE);
         atomic_fetch_add_explicit(&consumer->counters.sent_back, 1, memory_order_relaxed);
         return;

@@ -143,6 +143,8 @@ static void free_consumer(struct rmq_consumer *consumer)
 {
     while (!dt_list_is_empty(&consumer->held))
         rmq_held_free(DT_CONTAINER(consumer->held.next, struct rmq_held, link));
+    while (!dt_list_is_empty(&consumer->gone))
+        rmq_held_free(DT_CONTAINER(consumer->gone.next, struct rmq_held, link));
     free_topics(consumer, &consumer->topics);
     free_topics(consumer, &consumer->old_topics);
     while (!dt_list_is_empty(&consumer->resets)) {
@@ -171,6 +173,7 @@ static void init_consumer(struct rmq_consumer *consumer, rmq_client *client)
     dt_list_init(&consumer->topics);
     dt_list_init(&consumer->old_topics);
     dt_list_init(&consumer->held);
+    dt_list_init(&consumer->gone);
     dt_list_init(&consumer->resets);
     pthread_mutex_init(&consumer->mutex, NULL);
     pthread_mutex_init(&consumer->commit_mutex, NULL);

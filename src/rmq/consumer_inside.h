@@ -57,7 +57,11 @@ struct rmq_consumer {
     struct dt_link topics, old_topics;
     size_t topic_numbers; /* given out */
     struct dt_link held;
+    struct dt_link
+        gone; /* given up while a handler still ran: orderly, after a stop in vain */
     size_t active, idle; /* workers */
+    bool is_called;      /* a worker was woken, and has not looked yet */
+    int64_t help_ms;     /* until the timer looks again */
     atomic_bool is_paused;
     bool is_stopping; /* no more is handed out */
     bool workers_end;

@@ -157,6 +157,7 @@ void rmq_held_detach(struct rmq_held *held)
 
         next = link->next;
         close_work(work);
+        atomic_store_explicit(&work->is_detached, true, memory_order_release);
         dt_list_remove(&work->link);
         work->held = NULL;
         if (work->users == 0)

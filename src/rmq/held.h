@@ -36,13 +36,14 @@ struct rmq_work {
     struct rmq_consumer_topic *topic;
     int64_t offset, next; /* of the queue, it covers */
     int64_t opened_ms;
-    unsigned users;         /* threads that handle some of it */
-    size_t again;           /* messages in state AGAIN */
-    int64_t again_ms;       /* when the first of them may be given */
-    rmq_batch *batch;       /* set before it is open */
-    rmq_received *messages; /* of the batch */
-    atomic_bool is_open;    /* decoded */
-    atomic_bool is_stopped; /* no more of it is claimed, or what is was given away */
+    unsigned users;          /* threads that handle some of it */
+    size_t again;            /* messages in state AGAIN */
+    int64_t again_ms;        /* when the first of them may be given */
+    rmq_batch *batch;        /* set before it is open */
+    rmq_received *messages;  /* of the batch */
+    atomic_bool is_open;     /* decoded */
+    atomic_bool is_stopped;  /* no more of it is claimed */
+    atomic_bool is_detached; /* what becomes of its messages is not ours to say any more */
     atomic_size_t
         claimed; /* messages given out; as many as `ready` or more: no more to claim */
     atomic_size_t ready;       /* messages that may be claimed: 0 until they are decoded */

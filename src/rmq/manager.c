@@ -136,7 +136,12 @@ static dt_status let_go(struct rmq_consumer *consumer)
         queue = held->queue;
         was_locked = held->is_locked;
         was_told = held->is_told;
-        rmq_held_free(held);
+        if (held->running > 0) { /* its thread comes back to it */
+            rmq_held_detach(held);
+            dt_list_append(&consumer->gone, &held->link);
+        } else {
+            rmq_held_free(held);
+        }
         pthread_mutex_unlock(&consumer->mutex);
         if (was_locked)
             rmq_consumer_unlock(consumer, topic, &queue);

@@ -13,7 +13,7 @@
 #include "base/status.h"
 #include "rmq/consumer_inside.h"
 
-enum { HELP_MS = 1, NO_MEMORY_MS = 100 };
+enum { HELP_MS = 1, HELP_MS_MAX = 16, NO_MEMORY_MS = 100 };
 
 /* ---------------------------------------------------------------- who calls, what is logged */
 
@@ -200,6 +200,8 @@ void rmq_consumer_on_ready(void *opaque)
     pthread_mutex_lock(&consumer->mutex);
     if (consumer->idle > 0)
         pthread_cond_signal(&consumer->work);
+    consumer->is_called = true;
+    consumer->help_ms = HELP_MS;
     pthread_mutex_unlock(&consumer->mutex);
     dt_timer_set_sooner(consumer->timer, dt_clock_ms() + HELP_MS);
 }
@@ -228,21 +230,25 @@ static size_t count_waiting(const struct rmq_consumer *consumer, int64_t now_ms)
 void rmq_consumer_on_help_timer(void *opaque)
 {
     struct rmq_consumer *consumer = opaque;
-    int64_t now_ms = dt_clock_ms();
+    int64_t now_ms = dt_clock_ms(), again_ms = INT64_MAX;
     size_t waiting;
-    bool again;
 
     pthread_mutex_lock(&consumer->mutex);
     waiting =
         consumer->active > 0 && consumer->idle > 0 ? count_waiting(consumer, now_ms) : 0;
+    /* a handler that takes minutes is not looked after a thousand times a second */
+    if (waiting > 1 || consumer->help_ms == 0)
+        consumer->help_ms = HELP_MS;
+    else if (consumer->help_ms < HELP_MS_MAX)
+        consumer->help_ms *= 2;
+    if (consumer->active > 0 || consumer->is_called)
+        again_ms = now_ms + consumer->help_ms;
     if (waiting > consumer->idle)
         waiting = consumer->idle;
     for (; waiting > 0; waiting--)
         pthread_cond_signal(&consumer->work);
-    again = consumer->active > 0;
     pthread_mutex_unlock(&consumer->mutex);
-    if (again)
-        dt_timer_set(consumer->timer, now_ms + HELP_MS);
+    dt_timer_set(consumer->timer, again_ms);
 }
 
 /* ---------------------------------------------------------------- the threads */
@@ -283,6 +289,7 @@ void *rmq_worker_main(void *opaque)
                          ? rmq_orderly_find(consumer, now_ms, &job, &wait_ms)
                          : rmq_concurrent_find(consumer, now_ms, &job, &wait_ms);
 
+        consumer->is_called = false; /* if it was found, we are active now */
         if (found) {
             run(consumer, &job);
             continue;

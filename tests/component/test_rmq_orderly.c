@@ -171,6 +171,27 @@ static void a_lost_lock_stops_handing_out(void **state)
     seen_free(seen);
 }
 
+static void a_stop_in_vain_leaves_the_running_handler_alone(void **state)
+{
+    struct world world;
+    struct seen *seen = seen_new();
+    rmq_consumer_config config = {.orderly = true};
+    rmq_consumer *consumer;
+
+    (void)state;
+    world_open(&world, false, 1, &quick);
+    send_numbers(&world, 0, 3);
+    seen->block = 1;
+    consumer = group_consumer(&world, world.client, seen, &config);
+    seen_wait(seen, &seen->running, 1);
+    assert_status(rmq_consumer_stop(consumer, 50), DT_ETIMEDOUT);
+    seen_set_block(seen, 0);
+    rmq_consumer_free(consumer);
+    assert_int_equal(seen->order_count, 1);
+    world_close(&world);
+    seen_free(seen);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +200,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(after_max_attempts_the_queue_goes_on),
         cmocka_unit_test(a_queue_changes_hands_without_losing_its_order),
         cmocka_unit_test(a_lost_lock_stops_handing_out),
+        cmocka_unit_test(a_stop_in_vain_leaves_the_running_handler_alone),
     };
     return test_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
 }
