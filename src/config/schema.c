@@ -32,8 +32,9 @@ const struct duet_schema_key duet_schema[] = {
      .type = "address",
      .fallback = "",
      .allowed = "http://host:port or https://host:port",
-     .about = "For fleets: instances talk to this `duet server` instead of the store.",
-     .store = duet_store_optional,
+     .about = "For fleets: instances talk to this `duet server` instead of the store. "
+              "Comes later: refused by this version.",
+     .store = duet_store_server,
      .offset = AT(server)},
     {.section = "",
      .name = "state_dir",

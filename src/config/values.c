@@ -106,6 +106,15 @@ static bool has_password(const char *url)
     return false;
 }
 
+/* Taken silently it would look as if instances talked to it. */
+dt_status duet_store_server(struct duet_storing *storing, const char *text, void *field)
+{
+    if (*text == '\0')
+        return duet_store_optional(storing, text, field);
+    return refuse(storing, "'server' comes later: this version has no `duet server`, "
+                           "instances use `store`");
+}
+
 dt_status duet_store_store(struct duet_storing *storing, const char *text, void *field)
 {
     if (strncmp(text, "sqlite:", 7) == 0 && text[7] != '\0')

@@ -9,6 +9,7 @@
 #include "config/schema.h"
 
 dt_status duet_store_text(struct duet_storing *storing, const char *text, void *field);
+dt_status duet_store_server(struct duet_storing *storing, const char *text, void *field);
 dt_status duet_store_optional(struct duet_storing *storing, const char *text, void *field);
 dt_status duet_store_migration(struct duet_storing *storing, const char *text, void *field);
 dt_status duet_store_store(struct duet_storing *storing, const char *text, void *field);

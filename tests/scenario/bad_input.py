@@ -28,6 +28,8 @@ CONFIGS = [
     ('store of unknown kind', lambda t: t.replace('sqlite:duet.db', 'oracle:x'), r':\d+:.*oracle'),
     ('a secret in the store', lambda t: t.replace('sqlite:duet.db', 'postgresql://u:pw@h/d'),
      r':\d+:'),
+    ('a server, which comes later', lambda t: 'server: https://host:8443\n' + t,
+     r':1:.*server.*later'),
     ('Kafka property that is duet\'s', lambda t: t.replace(
         'kafka: {', 'kafka: {enable.idempotence: "false", '), r'enable\.idempotence'),
     ('Kafka property that is none', lambda t: t.replace('kafka: {', 'kafka: {no.such: "1", '),

@@ -138,7 +138,7 @@ static void every_key_can_be_given(void **state)
         load("# comment\n"
              "migration: flights\n"
              "store: postgresql://duet@db.example/control\n"
-             "server: https://host:8443\n"
+             "\n"
              "state_dir: /var/lib/duet\n"
              "day: {timezone: \"-03:30\"}\n"
              "kafka:\n"
@@ -168,7 +168,7 @@ static void every_key_can_be_given(void **state)
 
     (void)state;
     assert_string_equal(config->store, "postgresql://duet@db.example/control");
-    assert_string_equal(config->server, "https://host:8443");
+    assert_null(config->server);
     assert_string_equal(config->state_dir, "/var/lib/duet");
     assert_int_equal(duet_zone_offset_s(config->zone, 0), -(3 * 60 + 30) * 60);
     assert_int_equal(config->kafka_count, 3);
@@ -311,6 +311,9 @@ static void a_wrong_shape_is_shown_with_what_is_allowed(void **state)
         "with a letter or digit");
     refused("kafka: {bootstrap.servers: a:1, x: {}}\nrocketmq: {namesrv: a:1}\n" ROUTE, 1,
             "found a mapping for 'x' in kafka; allowed is text or a number");
+    refused(
+        "server: https://host:8443\n" SIDES ROUTE, 1,
+        "'server' comes later: this version has no `duet server`, instances use `store`");
     refused("[]: 3\n", 1, "found a list as a key; allowed is text");
     refused("- a\n", 1, "found a list; allowed is a mapping of keys");
     refused(SIDES ROUTE "---\na: b\n", 5, "found a second document; allowed is one");
