@@ -95,7 +95,9 @@ static inline uint16_t dt_scan_u16(struct dt_scan *scan)
 {
     const uint8_t *b = dt_scan_bytes(scan, 2).data;
 
-    return b == NULL ? 0 : (uint16_t)(b[0] << 8 | b[1]);
+    if (b == NULL) /* gcc's sanitizer build takes ?: for an int */
+        return 0;
+    return (uint16_t)(b[0] << 8 | b[1]);
 }
 static inline uint32_t dt_scan_u32(struct dt_scan *scan)
 {
