@@ -66,7 +66,7 @@ if(NOT DUET_SANITIZE)
                         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME real.interop_java
            COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/interop/interop.py)
-  set_tests_properties(real.interop_java PROPERTIES LABELS real SKIP_RETURN_CODE 77 TIMEOUT 400
+  set_tests_properties(real.interop_java PROPERTIES LABELS real SKIP_RETURN_CODE 77 TIMEOUT 900
                        FIXTURES_REQUIRED brokers RESOURCE_LOCK brokers
                        ENVIRONMENT "${scenario_environment};DUET_BROKERS_DIR=${brokers_dir}")
 

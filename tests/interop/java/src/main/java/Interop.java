@@ -10,6 +10,8 @@ import java.util.TreeMap;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.client.producer.selector.SelectMessageQueueByHash;
+import org.apache.rocketmq.common.compression.CompressionType;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -17,8 +19,9 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /**
  * The Apache client as a peer: sends what stands on stdin, or prints what a topic holds.
  *
- *   Interop send NAMESRV TOPIC GROUP [batch]
+ *   Interop send NAMESRV TOPIC GROUP [batch|zlib|lz4|zstd]
  *   Interop receive NAMESRV TOPIC GROUP COUNT
+ *   Interop queues NAMESRV TOPIC GROUP          keys on stdin; the queue of each by its hash
  *
  * A message is a line of fields between tabs, each text in hex ("-" for none): message id, queue,
  * body, keys, tags, then NAME=VALUE per property. `send` reads lines with "-" as id and prints the
@@ -35,9 +38,12 @@ public final class Interop {
         return text == null ? "-" : HEX.formatHex(text.getBytes(StandardCharsets.UTF_8));
     }
 
-    private static void send(String namesrv, String topic, String group, boolean batch) throws Exception {
+    private static void send(String namesrv, String topic, String group, String mode) throws Exception {
+        boolean batch = mode.equals("batch");
         DefaultMQProducer producer = new DefaultMQProducer(group);
         producer.setNamesrvAddr(namesrv);
+        if (!batch)
+            producer.setCompressType(CompressionType.of(mode));
         producer.start();
         List<MessageQueue> queues = new ArrayList<>(producer.fetchPublishMessageQueues(topic));
         queues.sort(null);
@@ -67,6 +73,18 @@ public final class Interop {
         producer.shutdown();
     }
 
+    /** Where messages with these keys would go, if sent with the selector by hash. */
+    private static void queues(String namesrv, String topic, String group) throws Exception {
+        DefaultMQProducer producer = new DefaultMQProducer(group);
+        producer.setNamesrvAddr(namesrv);
+        producer.start();
+        List<MessageQueue> queues = producer.fetchPublishMessageQueues(topic);
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
+        for (String line; (line = in.readLine()) != null;)
+            System.out.println(new SelectMessageQueueByHash().select(queues, null, text(line)).getQueueId());
+        producer.shutdown();
+    }
+
     private static void receive(String namesrv, String topic, String group, int count) throws Exception {
         DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group);
         consumer.setNamesrvAddr(namesrv);
@@ -93,11 +111,23 @@ public final class Interop {
         consumer.shutdown();
     }
 
-    public static void main(String[] args) throws Exception {
+    private static void run(String[] args) throws Exception {
         if (args[0].equals("send"))
-            send(args[1], args[2], args[3], args.length > 4);
+            send(args[1], args[2], args[3], args.length > 4 ? args[4] : "zlib");
+        else if (args[0].equals("queues"))
+            queues(args[1], args[2], args[3]);
         else
             receive(args[1], args[2], args[3], Integer.parseInt(args[4]));
-        System.exit(0); // the client's threads are not all daemons
+    }
+
+    /** Ends in any case: the client's threads are not all daemons. */
+    public static void main(String[] args) {
+        try {
+            run(args);
+        } catch (Exception e) {
+            e.printStackTrace();
+            System.exit(1);
+        }
+        System.exit(0);
     }
 }
