@@ -63,7 +63,7 @@ void mock_handle_group_create(struct mockmq *mock, const struct mock_call *call,
 
     if (rmq_json_parse(call->body, &root) &&
         rmq_json_copy(rmq_json_get(root, "groupName"), name, sizeof(name)))
-        mock_group_add(mock, dt_span_str(name));
+        mock_group_configure(mock, dt_span_str(name), root.raw);
     else
         mock_reply_fail(reply, RMQ_SYSTEM_ERROR, "java.lang.NullPointerException: null");
 }

@@ -31,6 +31,15 @@ static const struct {
     {RMQ_UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, false, mock_handle_group_create},
     {RMQ_GET_TOPIC_STATS_INFO, false, mock_handle_topic_stats},
     {RMQ_GET_TOPIC_CONFIG, false, mock_handle_topic_config},
+    {RMQ_DELETE_TOPIC_IN_BROKER, false, mock_handle_topic_delete},
+    {RMQ_DELETE_TOPIC_IN_NAMESRV, true, mock_handle_topic_forget},
+    {RMQ_GET_ALL_SUBSCRIPTIONGROUP_CONFIG, false, mock_handle_group_list},
+    {RMQ_DELETE_SUBSCRIPTIONGROUP, false, mock_handle_group_delete},
+    {RMQ_GET_CONSUME_STATS, false, mock_handle_progress},
+    {RMQ_GET_CONSUMER_CONNECTION_LIST, false, mock_handle_connections},
+    {RMQ_INVOKE_BROKER_TO_RESET_OFFSET, false, mock_handle_reset},
+    {RMQ_VIEW_MESSAGE_BY_ID, false, mock_handle_view},
+    {RMQ_QUERY_MESSAGE, false, mock_handle_query},
 };
 
 static void missing(struct mock_reply *reply, const char *name)

@@ -30,6 +30,32 @@ void mock_group_add(struct mockmq *mock, struct dt_span name)
         memcpy(group->name, name.data, name.size);
 }
 
+void mock_group_configure(struct mockmq *mock, struct dt_span name, struct dt_span config)
+{
+    char *text = strndup((const char *)config.data, config.size);
+
+    mock_group_add(mock, name);
+    for (size_t i = 0; i < mock->group_count; i++) {
+        if (!dt_span_equal_str(name, mock->groups[i].name))
+            continue;
+        free(mock->groups[i].config);
+        mock->groups[i].config = text;
+        return;
+    }
+    free(text);
+}
+
+void mock_group_remove(struct mockmq *mock, struct dt_span name)
+{
+    for (size_t i = 0; i < mock->group_count; i++) {
+        if (!dt_span_equal_str(name, mock->groups[i].name))
+            continue;
+        free(mock->groups[i].config);
+        mock->groups[i] = mock->groups[--mock->group_count];
+        return;
+    }
+}
+
 struct mock_member *mock_member_find(struct mockmq *mock, struct dt_span group,
                                      struct dt_span client_id)
 {
@@ -210,6 +236,7 @@ static void heartbeat_of_group(struct mockmq *mock, const struct mock_call *call
     struct rmq_json_iter iter = rmq_json_items(rmq_json_get(data, "subscriptionDataSet"));
     char group[MOCK_NAME_SIZE] = "";
     struct rmq_json subscription;
+    struct mock_member *member;
     bool is_news;
 
     if (!rmq_json_copy(rmq_json_get(data, "groupName"), group, sizeof(group)) ||
@@ -218,6 +245,11 @@ static void heartbeat_of_group(struct mockmq *mock, const struct mock_call *call
     mock_group_add(mock, dt_span_str(group));
     create_retry_topic(mock, group);
     is_news = join(mock, group, client_id, call->conn->id);
+    member = mock_member_find(mock, dt_span_str(group), dt_span_str(client_id));
+    if (member != NULL) {
+        member->language = call->command->language;
+        member->version = call->command->version;
+    }
     while (rmq_json_next(&iter, NULL, &subscription))
         is_news |= subscribe(mock, group, subscription);
     if (is_news)

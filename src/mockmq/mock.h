@@ -13,6 +13,7 @@
  *     namesrv.c  105 106 206                         group.c    34 35 38, membership
  *     script.c   misbehaviour, counters              admin.c    17 200 202 351
  *     retry.c    36, delayed messages                lock.c     41 42
+ *     admin_topic.c 215 216   admin_group.c 201 203 207 208 222   admin_view.c 12 33
  */
 #ifndef MOCKMQ_MOCK_H
 #define MOCKMQ_MOCK_H
@@ -222,7 +223,11 @@ mock_handler mock_handle_lock, mock_handle_unlock; /* lock.c */
 mock_handler mock_handle_offset_query, mock_handle_offset_update, mock_handle_offset_search,
     mock_handle_offset_max, mock_handle_offset_min; /* offset.c */
 mock_handler mock_handle_topic_create, mock_handle_topic_stats, mock_handle_topic_config,
-    mock_handle_group_create; /* admin.c */
+    mock_handle_group_create;                                    /* admin.c */
+mock_handler mock_handle_topic_delete, mock_handle_topic_forget; /* admin_topic.c */
+mock_handler mock_handle_group_list, mock_handle_group_delete, mock_handle_progress,
+    mock_handle_connections, mock_handle_reset;   /* admin_group.c */
+mock_handler mock_handle_view, mock_handle_query; /* admin_view.c */
 
 /* The text of a mandatory field; false: the reply is the refusal for its absence. */
 bool mock_call_str(const struct mock_call *call, struct mock_reply *reply, const char *name,
@@ -243,7 +248,8 @@ struct mock_member {
     char group[MOCK_NAME_SIZE];
     char client_id[MOCK_NAME_SIZE];
     uint64_t conn_id;
-    int64_t seen_ms; /* its last heartbeat */
+    int64_t seen_ms;           /* its last heartbeat */
+    int32_t language, version; /* of its last heartbeat */
 };
 
 struct mock_subscription {
@@ -255,6 +261,7 @@ struct mock_subscription {
 /* A consumer group that the broker knows, which it does from its first pull or heartbeat on. */
 struct mock_group {
     char name[MOCK_NAME_SIZE];
+    char *config; /* JSON, as it was put; NULL: it was not */
 };
 
 struct mock_committed {
@@ -263,6 +270,7 @@ struct mock_committed {
     char topic[MOCK_NAME_SIZE];
     int32_t queue_id;
     int64_t offset;
+    bool is_reset; /* whoever pulls next is told to go on at `offset` */
 };
 
 /* A queue that a member of a group has locked. */
@@ -304,6 +312,9 @@ void *mock_table_add(void **table, size_t *count, size_t *capacity, size_t item_
 struct mock_member *mock_member_find(struct mockmq *mock, struct dt_span group,
                                      struct dt_span client_id);
 void mock_group_add(struct mockmq *mock, struct dt_span name);
+/* The same with settings: a JSON object. */
+void mock_group_configure(struct mockmq *mock, struct dt_span name, struct dt_span config);
+void mock_group_remove(struct mockmq *mock, struct dt_span name);
 bool mock_group_is_known(const struct mockmq *mock, struct dt_span name);
 void mock_members_leave(struct mockmq *mock, uint64_t conn_id);
 /* Those that have sent no heartbeat for two minutes leave. When the next may have to. */
@@ -313,6 +324,15 @@ const char *mock_subscription_of(struct mockmq *mock, struct dt_span group,
                                  struct dt_span topic);
 void mock_offset_commit(struct mockmq *mock, struct dt_span group, struct dt_span topic,
                         int32_t queue_id, int64_t offset);
+
+/* Sets the offset, to be given to who pulls next; true if there is one, then there is none. */
+void mock_offset_reset(struct mockmq *mock, struct dt_span group, struct dt_span topic,
+                       int32_t queue_id, int64_t offset);
+bool mock_offset_take_reset(struct mockmq *mock, struct dt_span group, struct dt_span topic,
+                            int32_t queue_id, int64_t *offset);
+/* The first message stored at that time or later; below 0: the end. */
+int64_t mock_offset_at_time(const struct mock_queue *queue, int64_t wall_ms);
+void mock_offsets_forget(struct mockmq *mock, struct dt_span group);
 
 /* retry.c: messages that are stored later. How long a message is to wait; stores it then; does
  * what is due; when the next is, or INT64_MAX. */

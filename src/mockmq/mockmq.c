@@ -129,6 +129,8 @@ static void free_tables(struct mockmq *mock)
     for (size_t i = 0; i < mock->subscription_count; i++)
         free(mock->subscriptions[i].expression);
     free(mock->subscriptions);
+    for (size_t i = 0; i < mock->group_count; i++)
+        free(mock->groups[i].config);
     free(mock->groups);
     free(mock->members);
     free(mock->committed);

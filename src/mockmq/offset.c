@@ -37,6 +37,40 @@ void mock_offset_commit(struct mockmq *mock, struct dt_span group, struct dt_spa
     entry->offset = offset;
 }
 
+void mock_offset_reset(struct mockmq *mock, struct dt_span group, struct dt_span topic,
+                       int32_t queue_id, int64_t offset)
+{
+    struct mock_committed *entry;
+
+    mock_offset_commit(mock, group, topic, queue_id, offset);
+    entry = find(mock, group, topic, queue_id);
+    if (entry != NULL)
+        entry->is_reset = true;
+}
+
+bool mock_offset_take_reset(struct mockmq *mock, struct dt_span group, struct dt_span topic,
+                            int32_t queue_id, int64_t *offset)
+{
+    struct mock_committed *entry = find(mock, group, topic, queue_id);
+
+    if (entry == NULL || !entry->is_reset)
+        return false;
+    entry->is_reset = false;
+    *offset = entry->offset;
+    return true;
+}
+
+void mock_offsets_forget(struct mockmq *mock, struct dt_span group)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < mock->committed_count; i++)
+        if (mock->committed[i].shard != mock->at->shard ||
+            !dt_span_equal_str(group, mock->committed[i].group))
+            mock->committed[kept++] = mock->committed[i];
+    mock->committed_count = kept;
+}
+
 void mock_handle_offset_query(struct mockmq *mock, const struct mock_call *call,
                               struct mock_reply *reply)
 {
@@ -161,4 +195,9 @@ void mock_handle_offset_search(struct mockmq *mock, const struct mock_call *call
         found = stored_before(queue, wall_ms);
     }
     mock_reply_int(reply, "offset", (int64_t)found);
+}
+
+int64_t mock_offset_at_time(const struct mock_queue *queue, int64_t wall_ms)
+{
+    return (int64_t)(wall_ms < 0 ? queue->count : stored_before(queue, wall_ms));
 }

@@ -92,6 +92,21 @@ static int64_t collect(const struct mockmq *mock, const struct mock_queue *queue
     return (int64_t)at;
 }
 
+/* What every answer to a pull has, whatever it is. */
+static void put_bounds(const struct mockmq *mock, const struct mock_queue *queue,
+                       int64_t next, struct mock_reply *reply)
+{
+    int64_t max = (int64_t)mock_queue_end(mock, queue);
+    int64_t min = (int64_t)queue->base < max ? (int64_t)queue->base : max;
+
+    mock_reply_int(reply, "suggestWhichBrokerId", mock->at->suggested);
+    mock_reply_int(reply, "nextBeginOffset", next);
+    mock_reply_int(reply, "minOffset", min);
+    mock_reply_int(reply, "maxOffset", max);
+    mock_reply_int(reply, "topicSysFlag", 0);
+    mock_reply_int(reply, "groupSysFlag", 0);
+}
+
 static void read_queue(const struct mockmq *mock, const struct mock_queue *queue,
                        int64_t offset, int32_t count_max, const char *expression,
                        struct mock_reply *reply)
@@ -123,12 +138,7 @@ static void read_queue(const struct mockmq *mock, const struct mock_queue *queue
         next = offset;
     }
     mock_reply_fail(reply, code, "%s", remark);
-    mock_reply_int(reply, "suggestWhichBrokerId", mock->at->suggested);
-    mock_reply_int(reply, "nextBeginOffset", next);
-    mock_reply_int(reply, "minOffset", min);
-    mock_reply_int(reply, "maxOffset", max);
-    mock_reply_int(reply, "topicSysFlag", 0);
-    mock_reply_int(reply, "groupSysFlag", 0);
+    put_bounds(mock, queue, next, reply);
 }
 
 /* ---------------------------------------------------------------- held pulls */
@@ -338,6 +348,14 @@ static char *expression_of(struct mockmq *mock, const struct mock_call *call,
     return strdup(known);
 }
 
+/* An operator has put the group elsewhere. */
+static void answer_reset(const struct mockmq *mock, const struct mock_queue *queue,
+                         int64_t offset, struct mock_reply *reply)
+{
+    mock_reply_fail(reply, RMQ_PULL_OFFSET_MOVED, "OFFSET_RESET");
+    put_bounds(mock, queue, offset, reply);
+}
+
 void mock_handle_pull(struct mockmq *mock, const struct mock_call *call,
                       struct mock_reply *reply)
 {
@@ -351,6 +369,11 @@ void mock_handle_pull(struct mockmq *mock, const struct mock_call *call,
     queue = queue_of(mock, &header, reply);
     if (queue == NULL)
         return;
+    if (mock->at->id == 0 && mock_offset_take_reset(mock, header.group, header.topic,
+                                                    queue->id, &header.offset)) {
+        answer_reset(mock, queue, header.offset, reply);
+        return;
+    }
     expression = expression_of(mock, call, &header, reply);
     if (expression == NULL) {
         if (reply->code == RMQ_SUCCESS)

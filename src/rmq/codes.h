@@ -11,6 +11,7 @@
 enum rmq_request_code {
     RMQ_SEND_MESSAGE = 10, /* long field names */
     RMQ_PULL_MESSAGE = 11,
+    RMQ_QUERY_MESSAGE = 12,
     RMQ_QUERY_CONSUMER_OFFSET = 14,
     RMQ_UPDATE_CONSUMER_OFFSET = 15,
     RMQ_UPDATE_AND_CREATE_TOPIC = 17,
@@ -20,6 +21,7 @@ enum rmq_request_code {
     RMQ_SEARCH_OFFSET_BY_TIMESTAMP = 29,
     RMQ_GET_MAX_OFFSET = 30,
     RMQ_GET_MIN_OFFSET = 31,
+    RMQ_VIEW_MESSAGE_BY_ID = 33,
     RMQ_HEART_BEAT = 34,
     RMQ_UNREGISTER_CLIENT = 35,
     RMQ_CONSUMER_SEND_MSG_BACK = 36,
@@ -30,14 +32,19 @@ enum rmq_request_code {
     RMQ_GET_ROUTEINFO_BY_TOPIC = 105,  /* name server */
     RMQ_GET_BROKER_CLUSTER_INFO = 106, /* name server */
     RMQ_UPDATE_AND_CREATE_SUBSCRIPTIONGROUP = 200,
+    RMQ_GET_ALL_SUBSCRIPTIONGROUP_CONFIG = 201,
     RMQ_GET_TOPIC_STATS_INFO = 202,
+    RMQ_GET_CONSUMER_CONNECTION_LIST = 203,
     RMQ_GET_ALL_TOPIC_LIST = 206, /* name server */
+    RMQ_DELETE_SUBSCRIPTIONGROUP = 207,
+    RMQ_GET_CONSUME_STATS = 208,
     RMQ_DELETE_TOPIC_IN_BROKER = 215,
     RMQ_DELETE_TOPIC_IN_NAMESRV = 216,      /* name server */
     RMQ_RESET_CONSUMER_CLIENT_OFFSET = 220, /* broker to client, oneway */
-    RMQ_GET_CONSUMER_RUNNING_INFO = 307,    /* also broker to client */
-    RMQ_SEND_MESSAGE_V2 = 310,              /* one-letter field names */
-    RMQ_SEND_BATCH_MESSAGE = 320,           /* body as in batch.h, field m must be "true" */
+    RMQ_INVOKE_BROKER_TO_RESET_OFFSET = 222,
+    RMQ_GET_CONSUMER_RUNNING_INFO = 307, /* also broker to client */
+    RMQ_SEND_MESSAGE_V2 = 310,           /* one-letter field names */
+    RMQ_SEND_BATCH_MESSAGE = 320,        /* body as in batch.h, field m must be "true" */
     RMQ_GET_TOPIC_CONFIG = 351,
     RMQ_LITE_PULL_MESSAGE = 361
 };
@@ -66,6 +73,7 @@ enum rmq_response_code {
     RMQ_INVALID_PARAMETER = 29, /* brokers before 5.3.2 answer 1 in these cases */
     RMQ_NO_BUYER_ID = 204,
     RMQ_NOT_IN_CURRENT_UNIT = 205,
+    RMQ_CONSUMER_NOT_ONLINE = 206,
     RMQ_FLOW_CONTROL = 215,
     RMQ_GO_AWAY = 1500
 };

@@ -5,30 +5,7 @@
 #include "rmq/ask.h"
 #include "rmq/json.h"
 #include "rmq/naming.h"
-
-enum {
-    NAMES_SIZE_MAX = 4 * 1024 * 1024 /* of all members together */
-};
-
-/* Names one behind the other, each with its NUL. */
-struct members {
-    struct dt_buf names;
-    size_t count;
-};
-
-static bool has(const struct members *members, struct dt_span name)
-{
-    size_t at = 0;
-
-    while (at < members->names.size) {
-        const char *known = (const char *)members->names.data + at;
-
-        if (dt_span_equal_str(name, known))
-            return true;
-        at += strlen(known) + 1;
-    }
-    return false;
-}
+#include "rmq/rows.h"
 
 static void put_group(struct rmq_ask *ask, struct rmq_encoder *encoder)
 {
@@ -38,7 +15,6 @@ static void put_group(struct rmq_ask *ask, struct rmq_encoder *encoder)
 static bool read_members(struct rmq_ask *ask, const struct rmq_command *command,
                          struct dt_span body)
 {
-    struct members *members = ask->result;
     struct rmq_json root, name;
     struct rmq_json_iter iter;
     struct dt_buf scratch;
@@ -47,19 +23,15 @@ static bool read_members(struct rmq_ask *ask, const struct rmq_command *command,
     (void)command;
     if (!rmq_json_parse(body, &root))
         return false;
-    dt_buf_init(&scratch, NAMES_SIZE_MAX);
+    dt_buf_init(&scratch, RMQ_FRAME_SIZE_MAX);
     iter = rmq_json_items(rmq_json_get(root, "consumerIdList"));
     while (rmq_json_next(&iter, NULL, &name)) {
         dt_buf_clear(&scratch);
-        if (!rmq_json_text(name, &scratch, &text) || text.size == 0 ||
-            memchr(text.data, 0, text.size) != NULL || has(members, text))
-            continue;
-        dt_buf_put_span(&members->names, text);
-        dt_buf_put_u8(&members->names, 0);
-        members->count++;
+        if (rmq_json_text(name, &scratch, &text))
+            rmq_texts_add(ask->result, text);
     }
     dt_buf_fini(&scratch);
-    return !members->names.failed;
+    return true;
 }
 
 struct brokers {
@@ -80,32 +52,10 @@ static dt_status take_brokers(void *context, const struct rmq_route *route)
     return DT_OK;
 }
 
-/* One block: the pointers, then the names. */
-static dt_status give(const struct members *members, char ***out, size_t *count)
-{
-    size_t pointers_size = (members->count + 1) * sizeof(char *);
-    char **block = malloc(pointers_size + members->names.size);
-    char *name;
-
-    if (block == NULL)
-        return dt_error_set(DT_ENOMEM, "no memory for members");
-    name = (char *)block + pointers_size;
-    if (members->names.size > 0)
-        memcpy(name, members->names.data, members->names.size);
-    for (size_t i = 0; i < members->count; i++) {
-        block[i] = name;
-        name += strlen(name) + 1;
-    }
-    block[members->count] = NULL;
-    *out = block;
-    *count = members->count;
-    return DT_OK;
-}
-
 dt_status rmq_group_members(rmq_client *client, const char *group, const char *topic,
                             int64_t timeout_ms, char ***out, size_t *count)
 {
-    struct members members = {{0}, 0};
+    struct rmq_texts members;
     struct brokers brokers = {NULL, 0};
     int64_t deadline_ms = rmq_deadline_ms(timeout_ms);
     char topic_room[RMQ_FULL_NAME_SIZE], group_room[RMQ_FULL_NAME_SIZE];
@@ -122,7 +72,7 @@ dt_status rmq_group_members(rmq_client *client, const char *group, const char *t
         status = rmq_topic_name_check(topic);
     if (status != DT_OK)
         return status;
-    dt_buf_init(&members.names, NAMES_SIZE_MAX);
+    rmq_texts_init(&members);
     status = rmq_ask_route(client, topic, true, deadline_ms, take_brokers, &brokers);
     for (size_t i = 0; status == DT_OK && i < brokers.count; i++) {
         struct rmq_ask ask;
@@ -139,8 +89,8 @@ dt_status rmq_group_members(rmq_client *client, const char *group, const char *t
             status = DT_OK;
     }
     if (status == DT_OK)
-        status = give(&members, out, count);
+        status = rmq_texts_give(&members, out, count);
     free(brokers.names);
-    dt_buf_fini(&members.names);
+    rmq_texts_fini(&members);
     return status == DT_OK ? DT_OK : dt_error_wrap(status, "members of group '%s'", group);
 }

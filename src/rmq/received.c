@@ -181,6 +181,7 @@ static void take_outside(struct whole *whole, const struct rmq_stored *stored,
 {
     out->topic = end_text(whole->chunk, stored->topic);
     out->queue = whole->batch.queue;
+    out->queue.queue_id = stored->queue_id; /* the same, but for messages found by key */
     out->offset = stored->queue_offset;
     out->physical_offset = stored->physical_offset;
     out->born_ms = stored->born_ms;
