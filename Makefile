@@ -13,7 +13,7 @@ CONFIGURE = cmake -G Ninja -S .
 CTEST     = ctest --output-on-failure --no-tests=error -j $(JOBS) $(if $(JUNIT),--output-junit $(abspath $(JUNIT)))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test test-full asan tsan fuzz bench check-instructions check install clean help
+.PHONY: all demo test test-full asan tsan fuzz bench check-instructions check docs install clean help
 
 all: ## build only, into build/
 	$(CONFIGURE) -B $(BUILD) -DCMAKE_BUILD_TYPE=RelWithDebInfo
@@ -65,6 +65,11 @@ check-instructions: ## instructions per message against what was recorded with t
 
 check: ## format, folder arrows, confined headers, lint
 	scripts/check --tidy
+
+docs: ## the HTML reference of the public headers, into build/docs/html; warnings are errors
+	$(CONFIGURE) -B $(BUILD) -DCMAKE_BUILD_TYPE=RelWithDebInfo
+	mkdir -p $(BUILD)/docs
+	doxygen $(BUILD)/Doxyfile
 
 install: all ## into PREFIX (default /usr/local)
 	cmake --install $(BUILD) --prefix $(PREFIX)

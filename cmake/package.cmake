@@ -44,3 +44,6 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/rmq-config-version.cmake
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/rmq-config.cmake ${CMAKE_BINARY_DIR}/rmq-config-version.cmake
         DESTINATION ${cmake_dir})
+
+# The HTML reference: `make docs`.
+configure_file(cmake/Doxyfile.in ${CMAKE_BINARY_DIR}/Doxyfile @ONLY)
