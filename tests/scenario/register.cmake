@@ -80,6 +80,11 @@ if(NOT DUET_SANITIZE)
                        FIXTURES_REQUIRED brokers RESOURCE_LOCK brokers
                        ENVIRONMENT "${scenario_environment};DUET_BROKERS_DIR=${brokers_dir}")
 
+  add_test(NAME real.rmq_admin WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+           COMMAND tests/interop/admin.sh ${CMAKE_BINARY_DIR} ${brokers_dir})
+  set_tests_properties(real.rmq_admin PROPERTIES LABELS real TIMEOUT 300 FIXTURES_REQUIRED brokers
+                       RESOURCE_LOCK brokers)
+
   add_executable(rmq_security ${CMAKE_SOURCE_DIR}/tests/interop/rmq_security.c)
   target_link_libraries(rmq_security PRIVATE rmq_static)
   set_target_properties(rmq_security PROPERTIES
