@@ -406,6 +406,69 @@ static void an_answer_to_a_question_is_told_and_changes_nothing(void **state)
     }
 }
 
+/* A name server that says no is asked again; only "no such topic" is believed at once, and only
+ * of a topic that is asked for, not of one that is sent to. */
+static void an_answer_about_routes_is_told_and_forgets_none(void **state)
+{
+    static const struct {
+        int32_t code;
+        dt_status expected;
+    } cases[] = {
+        {RMQ_TOPIC_NOT_EXIST, DT_ENOROUTE}, {RMQ_SYSTEM_ERROR, DT_EUNREACH},
+        {RMQ_SYSTEM_BUSY, DT_EUNREACH},     {RMQ_REQUEST_CODE_NOT_SUPPORTED, DT_EUNREACH},
+        {RMQ_GO_AWAY, DT_EUNREACH},         {999, DT_EUNREACH}};
+    struct sent *sent = sent_new();
+    rmq_producer *producer;
+    struct world world;
+
+    (void)state;
+    fault_open(&world, 1, NULL);
+    producer = world_producer(&world, NULL);
+    for (int i = 0; i < 6; i++) {
+        fault_answer(&world, RMQ_GET_ROUTEINFO_BY_TOPIC, cases[i].code, "no", INT64_MAX);
+        assert_asked(&world, 0, cases[i].code, SHORT_MS, cases[i].expected);
+        assert_done(send_number(&world, producer, 0, sent, i, LONG_MS));
+        sent_wait(sent, i + 1);
+        assert_int_equal(sent->one[i].status, DT_OK);
+        rmq_mock_faults_clear(world.mock);
+        assert_asked(&world, 0, -1, LONG_MS, DT_OK);
+    }
+    rmq_producer_free(producer);
+    world_close(&world);
+    sent_free(sent);
+}
+
+static void a_heartbeat_that_is_refused_is_sent_again(void **state)
+{
+    static const int32_t codes[] = {RMQ_SYSTEM_ERROR, RMQ_SYSTEM_BUSY,
+                                    RMQ_SERVICE_NOT_AVAILABLE, RMQ_GO_AWAY, 999};
+    rmq_client_config settings = {.heartbeat_period_ms = 50};
+    rmq_pull_consumer_config member = {.member = true};
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        rmq_pull_consumer *consumer;
+        struct world world;
+        size_t count = 0;
+
+        fault_open(&world, 1, &settings);
+        fault_answer(&world, RMQ_HEART_BEAT, codes[i], "no", 3);
+        consumer = world_consumer(&world, &member);
+        assert_true(rmq_mock_wait_requests(world.mock, RMQ_HEART_BEAT, 4, LONG_MS));
+        while (count == 0) { /* ctest has the time-out */
+            char **members;
+
+            assert_done(rmq_group_members(world.client, "readers", world.topic, LONG_MS,
+                                          &members, &count));
+            if (count > 0)
+                assert_string_equal(members[0], rmq_client_id(world.client));
+            rmq_free(members);
+        }
+        rmq_pull_consumer_free(consumer);
+        world_close(&world);
+    }
+}
+
 static void a_change_that_is_not_answered_is_in_doubt_and_may_be_there(void **state)
 {
     rmq_client_config settings = {.request_timeout_ms = 30};
@@ -498,6 +561,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_answer_that_means_stored_is_done_and_leaves_one_copy),
         cmocka_unit_test(silence_is_in_doubt_and_keeps_the_order),
         cmocka_unit_test(an_answer_to_a_question_is_told_and_changes_nothing),
+        cmocka_unit_test(an_answer_about_routes_is_told_and_forgets_none),
+        cmocka_unit_test(a_heartbeat_that_is_refused_is_sent_again),
         cmocka_unit_test(a_change_that_is_not_answered_is_in_doubt_and_may_be_there),
         cmocka_unit_test(an_answer_to_a_pull_loses_and_repeats_nothing),
     };
