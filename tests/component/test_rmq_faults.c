@@ -539,8 +539,8 @@ static void an_answer_to_a_pull_loses_and_repeats_nothing(void **state)
 
         for (int k = 0; k < 2;
              k++) { /* the first of each of the two kinds of pull, and later ones */
-            fault_answer(&world, RMQ_PULL_MESSAGE, codes[i], "not now", 2);
-            fault_answer(&world, RMQ_LITE_PULL_MESSAGE, codes[i], "not now", 2);
+            fault_answer(&world, RMQ_PULL_MESSAGE, codes[i], "forbidden now", 2);
+            fault_answer(&world, RMQ_LITE_PULL_MESSAGE, codes[i], "forbidden now", 2);
         }
         count = read_numbers(&world, 0, numbers, COUNT + 1, COUNT);
         assert_int_equal(count, COUNT);
