@@ -65,6 +65,7 @@ struct rmq_consumer {
     atomic_bool is_paused;
     bool is_stopping; /* no more is handed out */
     bool workers_end;
+    bool lacks_memory; /* for something that could be handed out */
     bool wants_rebalance;
     struct dt_link resets;
     int64_t warned_ms;

@@ -8,6 +8,7 @@
 #include <lz4frame.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/status.h"
 #include "rmq/codes.h"
@@ -17,16 +18,16 @@
 /* 16 MiB: more than a body has, so no honest zstd stream looks back further */
 #define ZSTD_WINDOW_LOG_MAX 24
 
-/* One library's stream. `step` takes from *in, writes to out, and tells how much it did; false
- * if the bytes are wrong. */
+/* One library's stream. `step` takes from *in, writes to out, and tells how much it did. DT_ECORRUPT:
+ * the bytes are wrong; DT_ENOMEM. */
 struct unpacker {
     void *stream;
-    bool (*step)(void *stream, struct dt_span *in, uint8_t *out, size_t *out_size,
-                 bool *done);
+    dt_status (*step)(void *stream, struct dt_span *in, uint8_t *out, size_t *out_size,
+                      bool *done);
 };
 
-static bool zlib_step(void *stream, struct dt_span *in, uint8_t *out, size_t *out_size,
-                      bool *done)
+static dt_status zlib_step(void *stream, struct dt_span *in, uint8_t *out, size_t *out_size,
+                           bool *done)
 {
     z_stream *z = stream;
     int result;
@@ -39,35 +40,41 @@ static bool zlib_step(void *stream, struct dt_span *in, uint8_t *out, size_t *ou
     *in = dt_span_of(z->next_in, z->avail_in);
     *out_size -= z->avail_out;
     *done = result == Z_STREAM_END;
-    return result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR;
+    if (result == Z_MEM_ERROR)
+        return DT_ENOMEM;
+    return result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR ? DT_OK
+                                                                             : DT_ECORRUPT;
 }
 
-static bool lz4_step(void *stream, struct dt_span *in, uint8_t *out, size_t *out_size,
-                     bool *done)
+static dt_status lz4_step(void *stream, struct dt_span *in, uint8_t *out, size_t *out_size,
+                          bool *done)
 {
     size_t taken = in->size;
     size_t hint = LZ4F_decompress(stream, out, out_size, in->data, &taken, NULL);
 
-    if (LZ4F_isError(hint))
-        return false;
+    if (LZ4F_isError(hint)) /* the codes of its errors are not public, their names are */
+        return strcmp(LZ4F_getErrorName(hint), "ERROR_allocation_failed") == 0
+                   ? DT_ENOMEM
+                   : DT_ECORRUPT;
     *in = dt_span_of(in->data + taken, in->size - taken);
     *done = hint == 0;
-    return true;
+    return DT_OK;
 }
 
-static bool zstd_step(void *stream, struct dt_span *in, uint8_t *out, size_t *out_size,
-                      bool *done)
+static dt_status zstd_step(void *stream, struct dt_span *in, uint8_t *out, size_t *out_size,
+                           bool *done)
 {
     ZSTD_inBuffer from = {in->data, in->size, 0};
     ZSTD_outBuffer to = {out, *out_size, 0};
     size_t hint = ZSTD_decompressStream(stream, &to, &from);
 
     if (ZSTD_isError(hint))
-        return false;
+        return ZSTD_getErrorCode(hint) == ZSTD_error_memory_allocation ? DT_ENOMEM
+                                                                       : DT_ECORRUPT;
     *in = dt_span_of(in->data + from.pos, in->size - from.pos);
     *out_size = to.pos;
     *done = hint == 0;
-    return true;
+    return DT_OK;
 }
 
 static dt_status too_big(const struct dt_buf *scratch)
@@ -79,6 +86,7 @@ static dt_status too_big(const struct dt_buf *scratch)
 static dt_status unpack(struct unpacker unpacker, struct dt_span in, struct dt_buf *scratch)
 {
     bool done = false;
+    dt_status status;
 
     while (!done) {
         size_t room = scratch->max - scratch->size;
@@ -90,7 +98,10 @@ static dt_status unpack(struct unpacker unpacker, struct dt_span in, struct dt_b
             return dt_error_set(DT_ENOMEM, "no memory for a compressed body");
         if (size == 0)
             size = 1;
-        if (!unpacker.step(unpacker.stream, &in, out, &size, &done))
+        status = unpacker.step(unpacker.stream, &in, out, &size, &done);
+        if (status == DT_ENOMEM)
+            return dt_error_set(DT_ENOMEM, "no memory for a compressed body");
+        if (status != DT_OK)
             return dt_error_set(DT_ECORRUPT, "a compressed body is damaged");
         if (out == &beyond && size > 0)
             return too_big(scratch);

@@ -9,6 +9,7 @@
 enum {
     LEAVE_MS = 1000,   /* to answer that we have left */
     UNKNOWN_MS = 1000, /* until the route of a member's topic is asked for again */
+    NO_MEMORY_MS = 500 /* until a heartbeat that could not be written is tried again */
 };
 
 struct beat {
@@ -44,10 +45,25 @@ static void encode_beat(struct rmq_call *call, struct dt_buf *out,
 
 /* ---------------------------------------------------------------- sending */
 
+/* Not in half a minute only: until a broker has heard of us it gives us no queues. */
+static void beat_soon(struct rmq_heartbeat *heartbeat)
+{
+    int64_t soon_ms = dt_clock_ms() + NO_MEMORY_MS;
+
+    if (heartbeat->next_ms > soon_ms)
+        heartbeat->next_ms = soon_ms;
+    dt_timer_set_sooner(heartbeat->timer, heartbeat->next_ms);
+}
+
 static void on_beaten(struct rmq_call *call, const struct rmq_answer *answer)
 {
     struct beat *beat = DT_CONTAINER(call, struct beat, call);
+    struct rmq_client *client = call->owner;
 
+    /* with no connection, the next one brings a heartbeat of its own */
+    if ((answer->status == DT_EUNREACH || answer->status == DT_ENOMEM) &&
+        rmq_peer_is_open(&client->peers, beat->address))
+        beat_soon(&client->heartbeat);
     if (answer->status != DT_OK)
         dt_log_debug("heartbeat: %s", answer->reason);
     else if (answer->command->code != RMQ_SUCCESS)
@@ -68,8 +84,10 @@ static void beat_address(struct rmq_client *client, const char *address)
             return; /* will say what is known when it leaves */
     }
     beat = calloc(1, sizeof(*beat));
-    if (beat == NULL)
-        return; /* the next period tries again */
+    if (beat == NULL) {
+        beat_soon(heartbeat);
+        return;
+    }
     rmq_call_init(&beat->call);
     beat->call.owner = client;
     beat->call.encode = encode_beat;

@@ -8,12 +8,19 @@
 #include "rmq/naming.h"
 #include "rmq/properties.h"
 
-/* A batch in one block: this, then messages, properties and ids. */
+/* A body that came compressed. */
+struct plain {
+    uint8_t *data;
+    size_t size;
+    bool is_damaged;
+};
+
+/* A batch in one block: this, then messages, properties, plain bodies and ids. */
 struct whole {
     rmq_batch batch;
     struct rmq_chunk *chunk;
-    void **plain; /* decompressed bodies, plain_count of them */
-    size_t plain_count;
+    struct plain *plains; /* of the compressed messages, in order */
+    size_t plain_count, plain_next;
     const struct rmq_tag_filter *tags;
     /* where the next go; the batch counts the messages */
     rmq_received *messages;
@@ -56,6 +63,11 @@ static bool is_inner_batch(const struct rmq_stored *stored)
            (stored->sys_flag & RMQ_SYS_COMPRESSED) == 0;
 }
 
+static bool is_compressed(const struct rmq_stored *stored)
+{
+    return (stored->sys_flag & RMQ_SYS_COMPRESSED) != 0;
+}
+
 static dt_status corrupt(size_t at, size_t size)
 {
     return dt_error_set(DT_ECORRUPT, "byte %zu of %zu does not begin a stored message", at,
@@ -96,7 +108,7 @@ dt_status rmq_chunk_new(struct dt_span body, int64_t asked_offset, struct rmq_ch
         }
         head.message_count++;
         head.property_count += count_properties(stored.properties);
-        head.compressed_count += (stored.sys_flag & RMQ_SYS_COMPRESSED) != 0;
+        head.compressed_count += is_compressed(&stored);
     }
     *out = malloc(sizeof(head) + body.size + 1);
     if (*out == NULL)
@@ -154,25 +166,15 @@ static bool take_properties(struct whole *whole, struct dt_span rest, rmq_receiv
     return true;
 }
 
-static void take_body(struct whole *whole, const struct rmq_stored *stored, size_t body_max,
+static void take_body(const struct rmq_stored *stored, const struct plain *plain,
                       rmq_received *out)
 {
-    struct dt_span body = stored->body;
-    struct dt_buf plain;
+    bool is_unpacked = plain != NULL && !plain->is_damaged;
 
-    out->corrupt_body = !rmq_stored_crc_is_right(stored);
-    if ((stored->sys_flag & RMQ_SYS_COMPRESSED) != 0 && !out->corrupt_body) {
-        dt_buf_init(&plain, body_max);
-        if (rmq_stored_body(stored, &plain, &body) == DT_OK) {
-            whole->plain[whole->plain_count++] = plain.data;
-        } else {
-            out->corrupt_body = true;
-            body = stored->body;
-            dt_buf_fini(&plain);
-        }
-    }
-    out->body = body.data;
-    out->body_size = body.size;
+    out->corrupt_body =
+        plain != NULL ? plain->is_damaged : !rmq_stored_crc_is_right(stored);
+    out->body = is_unpacked ? plain->data : stored->body.data;
+    out->body_size = is_unpacked ? plain->size : stored->body.size;
 }
 
 /* What a message has, or all members of a batch: not the body, properties, id. */
@@ -201,15 +203,16 @@ static void take_id(struct whole *whole, const struct rmq_stored *stored, rmq_re
     whole->ids++;
 }
 
-static void take_message(struct whole *whole, const struct rmq_stored *stored,
-                         size_t body_max)
+static void take_message(struct whole *whole, const struct rmq_stored *stored)
 {
     rmq_received *out = &whole->messages[whole->batch.count];
+    const struct plain *plain =
+        is_compressed(stored) ? &whole->plains[whole->plain_next++] : NULL;
 
     take_outside(whole, stored, out);
     if (!take_properties(whole, stored->properties, out))
         return;
-    take_body(whole, stored, body_max, out);
+    take_body(stored, plain, out);
     take_id(whole, stored, out);
     whole->batch.count++;
 }
@@ -241,13 +244,52 @@ static void take_members(struct whole *whole, const struct rmq_stored *stored)
     }
 }
 
+/* Unpacks all compressed bodies, before anything is changed: with no memory for one of them the
+ * chunk is as it was, and may be tried again. */
+static dt_status unpack_bodies(struct whole *whole, size_t body_max)
+{
+    const struct rmq_chunk *chunk = whole->chunk;
+    struct rmq_stored stored;
+
+    for (size_t at = 0; at < chunk->size; at += stored.size) {
+        struct plain *plain = &whole->plains[whole->plain_count];
+        dt_status status = DT_ECORRUPT;
+        struct dt_span body;
+        struct dt_buf out;
+
+        if (rmq_stored_cut(dt_span_of(chunk->data + at, chunk->size - at), &stored) !=
+            RMQ_CUT_FRAME)
+            break; /* cannot be: rmq_chunk_new() has looked */
+        if (!is_compressed(&stored) || stored.queue_offset < chunk->asked_offset)
+            continue;
+        dt_buf_init(&out, body_max);
+        if (rmq_stored_crc_is_right(&stored))
+            status = rmq_stored_body(&stored, &out, &body);
+        if (status != DT_OK)
+            dt_buf_fini(&out);
+        if (status == DT_ENOMEM)
+            return DT_ENOMEM;
+        plain->is_damaged = status != DT_OK;
+        plain->data = out.data;
+        plain->size = out.size;
+        whole->plain_count++;
+    }
+    return DT_OK;
+}
+
+static void free_plains(struct whole *whole)
+{
+    for (size_t i = 0; i < whole->plain_count; i++)
+        free(whole->plains[i].data);
+}
+
 dt_status rmq_batch_make(struct rmq_chunk *chunk, const rmq_queue *queue, size_t body_max,
                          const struct rmq_tag_filter *tags, rmq_batch **out)
 {
     /* ids: for each message, as it is not known yet which of them bring one */
     size_t size = sizeof(struct whole) + chunk->message_count * sizeof(rmq_received) +
                   chunk->property_count * sizeof(rmq_property) +
-                  chunk->compressed_count * sizeof(void *) +
+                  chunk->compressed_count * sizeof(struct plain) +
                   chunk->message_count * RMQ_MESSAGE_ID_SIZE;
     struct whole *whole = malloc(size);
     struct rmq_stored stored;
@@ -261,7 +303,7 @@ dt_status rmq_batch_make(struct rmq_chunk *chunk, const rmq_queue *queue, size_t
     place = (uint8_t *)(whole + 1);
     whole->messages = carve(&place, chunk->message_count * sizeof(rmq_received));
     whole->properties = carve(&place, chunk->property_count * sizeof(rmq_property));
-    whole->plain = carve(&place, chunk->compressed_count * sizeof(void *));
+    whole->plains = carve(&place, chunk->compressed_count * sizeof(struct plain));
     whole->ids = carve(&place, chunk->message_count * RMQ_MESSAGE_ID_SIZE);
     whole->tags = tags;
     whole->chunk = chunk;
@@ -272,6 +314,11 @@ dt_status rmq_batch_make(struct rmq_chunk *chunk, const rmq_queue *queue, size_t
     whole->batch.max_offset = chunk->max_offset;
     whole->batch.moved = chunk->moved;
     whole->batch.interrupted = chunk->interrupted;
+    if (unpack_bodies(whole, body_max) != DT_OK) {
+        free_plains(whole);
+        free(whole);
+        return dt_error_wrap(DT_ENOMEM, "a batch of %zu messages", chunk->message_count);
+    }
     for (size_t at = 0; at < chunk->size; at += stored.size) {
         if (rmq_stored_cut(dt_span_of(chunk->data + at, chunk->size - at), &stored) !=
             RMQ_CUT_FRAME)
@@ -279,7 +326,7 @@ dt_status rmq_batch_make(struct rmq_chunk *chunk, const rmq_queue *queue, size_t
         if (is_inner_batch(&stored))
             take_members(whole, &stored);
         else if (stored.queue_offset >= chunk->asked_offset)
-            take_message(whole, &stored, body_max);
+            take_message(whole, &stored);
     }
     *out = &whole->batch;
     return DT_OK;
@@ -292,8 +339,7 @@ void rmq_batch_free(rmq_batch *batch)
     if (batch == NULL)
         return;
     whole = DT_CONTAINER(batch, struct whole, batch);
-    for (size_t i = 0; i < whole->plain_count; i++)
-        free(whole->plain[i]);
+    free_plains(whole);
     free(whole->chunk);
     free(whole);
 }

@@ -69,7 +69,9 @@ static bool accept_chunk(void *context, const struct rmq_pull *pull,
     if (chunk->message_count == 0)
         return true;
     taking->work = rmq_work_new(chunk->message_count);
-    return taking->work != NULL; /* else it waits for memory where it is */
+    if (taking->work == NULL)
+        taking->consumer->lacks_memory = true; /* it waits where it is */
+    return taking->work != NULL;
 }
 
 /* Reading goes on elsewhere, because of the broker: what was before does not count. */
@@ -300,6 +302,9 @@ void *rmq_worker_main(void *opaque)
             rmq_consumer_log_note(consumer);
             continue;
         }
+        if (consumer->lacks_memory && wait_ms > now_ms + NO_MEMORY_MS)
+            wait_ms = now_ms + NO_MEMORY_MS; /* nobody says when there is some */
+        consumer->lacks_memory = false;
         consumer->idle++;
         dt_cond_wait(&consumer->work, &consumer->mutex, wait_ms);
         consumer->idle--;
