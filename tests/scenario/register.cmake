@@ -96,3 +96,22 @@ if(NOT DUET_SANITIZE)
   endforeach()
   set_property(TEST real.security_5.4.0 real.security_4.9.4 APPEND PROPERTY LABELS long)
 endif()
+
+# Load on a broker that is killed meanwhile: a minute here, ten in `make test-full`.
+if(NOT DUET_SANITIZE)
+  add_executable(rmq_load ${CMAKE_SOURCE_DIR}/tests/load/rmq_load.c)
+  target_link_libraries(rmq_load PRIVATE rmq_static)
+  set_target_properties(rmq_load PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  foreach(kind real long)
+    if(kind STREQUAL real)
+      set(words --seconds 60 --restarts 2)
+    else()
+      set(words --seconds 600 --restarts 10)
+    endif()
+    add_test(NAME ${kind}.rmq_load
+             COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/load/rmq_load.py ${words})
+    set_tests_properties(${kind}.rmq_load PROPERTIES LABELS ${kind} SKIP_RETURN_CODE 77
+                         TIMEOUT 1200 FIXTURES_REQUIRED brokers RESOURCE_LOCK brokers
+                         ENVIRONMENT "${scenario_environment};DUET_BROKERS_DIR=${brokers_dir}")
+  endforeach()
+endif()
