@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "mockmq/mockmq.h"
+#include "rmq/mock.h"
 #include "rmq/rmq.h"
 
 enum { LONG_MS = 20000 }; /* nothing here takes that long unless it is broken */

@@ -460,25 +460,26 @@ static void each_call_tells_refused_unreachable_and_in_doubt_apart(void **state)
 
     (void)state;
     world_open(&world, true, 1, NULL);
-    mockmq_error(world.mock, RMQ_DELETE_TOPIC_IN_BROKER, REFUSED, 1);
+    rmq_mock_error(world.mock, RMQ_DELETE_TOPIC_IN_BROKER, REFUSED, 1);
     assert_status(rmq_topic_delete(world.client, world.topic, LONG_MS), DT_EREFUSED);
-    mockmq_error(world.mock, RMQ_GET_ALL_SUBSCRIPTIONGROUP_CONFIG, REFUSED, 1);
+    rmq_mock_error(world.mock, RMQ_GET_ALL_SUBSCRIPTIONGROUP_CONFIG, REFUSED, 1);
     assert_status(rmq_group_list(world.client, &names, &count, LONG_MS), DT_EREFUSED);
-    mockmq_error(world.mock, RMQ_GET_CONSUME_STATS, RMQ_REQUEST_CODE_NOT_SUPPORTED, 1);
+    rmq_mock_error(world.mock, RMQ_GET_CONSUME_STATS, RMQ_REQUEST_CODE_NOT_SUPPORTED, 1);
     assert_status(rmq_group_progress(world.client, "G", NULL, &rows, &count, LONG_MS),
                   DT_EUNSUPPORTED);
-    mockmq_error(world.mock, RMQ_GET_CONSUMER_CONNECTION_LIST, RMQ_SYSTEM_BUSY, 1);
+    rmq_mock_error(world.mock, RMQ_GET_CONSUMER_CONNECTION_LIST, RMQ_SYSTEM_BUSY, 1);
     assert_done(rmq_group_connections(world.client, "G", &connections, &count,
                                       LONG_MS)); /* again */
-    mockmq_error(world.mock, RMQ_GET_TOPIC_STATS_INFO, RMQ_SYSTEM_BUSY, 1000000);
+    rmq_mock_error(world.mock, RMQ_GET_TOPIC_STATS_INFO, RMQ_SYSTEM_BUSY, 1000000);
     assert_status(rmq_topic_stats(world.client, world.topic, &stats, &count, 200),
                   DT_EBUSY);
-    mockmq_lose_answers(world.mock, RMQ_UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, 1000000);
+    rmq_mock_lose_answers(world.mock, RMQ_UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, 1000000);
     assert_status(rmq_group_put(world.client, "G", NULL, 300), DT_EINDOUBT);
-    mockmq_lose_answers(world.mock, RMQ_UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, 1);
+    rmq_mock_lose_answers(world.mock, RMQ_UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, 1);
     assert_done(
         rmq_group_put(world.client, "G", NULL, LONG_MS)); /* done twice is as once */
-    mockmq_error(world.mock, RMQ_INVOKE_BROKER_TO_RESET_OFFSET, RMQ_CONSUMER_NOT_ONLINE, 1);
+    rmq_mock_error(world.mock, RMQ_INVOKE_BROKER_TO_RESET_OFFSET, RMQ_CONSUMER_NOT_ONLINE,
+                   1);
     assert_done(rmq_group_reset(world.client, "G", world.topic, 0, NULL, NULL,
                                 LONG_MS)); /* an old broker without members: committed */
     world_down(&world);

@@ -367,6 +367,10 @@ static dt_status refused_as(int question, int32_t code)
         return DT_ENOROUTE;
     if (request_code != RMQ_UPDATE_AND_CREATE_TOPIC && code == RMQ_QUERY_NOT_FOUND)
         return DT_ENOTFOUND;
+    if (code == RMQ_REQUEST_CODE_NOT_SUPPORTED &&
+        request_code ==
+            RMQ_UPDATE_AND_CREATE_TOPIC) /* administration tells versions apart */
+        return DT_EUNSUPPORTED;
     return DT_EREFUSED;
 }
 

@@ -111,7 +111,7 @@ static void two_delays_or_a_negative_one_are_refused(void **state)
         assert_status(rmq_send(producer, &world.queues[0], &message, LONG_MS, NULL),
                       DT_EINVAL);
     }
-    assert_int_equal(mockmq_requests(world.mock, 0), 0);
+    assert_int_equal(rmq_mock_requests(world.mock, 0), 0);
     rmq_producer_free(producer);
     world_close(&world);
 }
@@ -139,11 +139,12 @@ static void delayed_messages_and_those_not_waited_for_travel_alone(void **state)
         assert_done(rmq_send_async(producer, &world.queues[0], &message, LONG_MS, sent_fn,
                                    &sent->one[i]));
     }
-    assert_done(mockmq_up(world.mock));
+    assert_done(rmq_mock_up(world.mock));
     sent_wait(sent, COUNT);
     for (int i = 0; i < COUNT; i++)
         assert_int_equal(sent->one[i].status, DT_OK);
-    assert_int_equal(mockmq_requests(world.mock, 0), COUNT); /* two plain ones never meet */
+    assert_int_equal(rmq_mock_requests(world.mock, 0),
+                     COUNT); /* two plain ones never meet */
     rmq_producer_free(producer);
     sent_free(sent);
     world_close(&world);

@@ -9,7 +9,7 @@
 
 #include "config/config.h"
 #include "config/keys.h"
-#include "mockmq/mockmq.h"
+#include "rmq/mock.h"
 #include "side/kafka_mock.h"
 #include "side/reader.h"
 #include "side/sender.h"
