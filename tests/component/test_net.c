@@ -558,6 +558,7 @@ static void put_too_much(void *context)
     out->size = before;
     out->failed = false;
     dt_tcp_flush(talk->tcp);
+    talk->is_right &= talk->closed == 0; /* what was put stays on its way */
 }
 
 static void a_peer_that_does_not_read_fills_a_bounded_buffer(void **state)
@@ -572,7 +573,6 @@ static void a_peer_that_does_not_read_fills_a_bounded_buffer(void **state)
     run_on(talk.loop, start_talk, &talk);
     run_on(talk.loop, put_too_much, &talk);
     assert_true(talk.is_right);
-    assert_int_equal(talk.closed, 0); /* what was put stays on its way */
     fake_stop(&fake);
     assert_true(dt_event_wait(&talk.done, dt_clock_ms() + LONG_MS));
     dt_loop_stop(talk.loop);

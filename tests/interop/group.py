@@ -8,6 +8,7 @@ import pathlib
 import subprocess
 import sys
 import threading
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -63,6 +64,7 @@ class Group:
         self.topic, self.name, self.strategy = f'{s.mark}-{name}', f'{s.mark}-{name}-group', strategy
         self.mode, self.fails, self.attempts = mode, fails, attempts
         self.members, self.gone, self.sent = [], [], 0
+        self.shares, self.since = None, 0.0
         brokers.run('topic', self.topic, str(QUEUES))
 
     def join(self, kind, name):
@@ -77,9 +79,27 @@ class Group:
         else:
             member.stop()
 
+    def division(self):
+        """Queues of each member, as both clients divide them: members in the order of their names."""
+        names = sorted(m.name for m in self.members)
+        if self.strategy == 'circle':
+            return {name: set(range(at, QUEUES, len(names))) for at, name in enumerate(names)}
+        least, more = divmod(QUEUES, len(names))
+        sizes = [least + (at < more) for at in range(len(names))]
+        return {name: set(range(sum(sizes[:at]), sum(sizes[:at + 1])))
+                for at, name in enumerate(names)}
+
     def settled(self):
-        shares = [m.ask() for m in self.members]
-        return sum(map(len, shares)) == QUEUES and set().union(*shares) == set(range(QUEUES))
+        shares = {m.name: set(m.ask()) for m in self.members}
+        if self.strategy != 'hash':
+            return shares == self.division()
+        # on the way from one division to the next there may be moments in which each queue has
+        # one reader, too: it has to stay
+        whole = (sum(map(len, shares.values())) == QUEUES
+                 and set().union(*shares.values()) == set(range(QUEUES)))
+        if not whole or shares != self.shares:
+            self.shares, self.since = shares if whole else None, time.monotonic()
+        return whole and time.monotonic() - self.since > 3
 
     def settle(self):
         wait_for(self.settled, f'{[m.name for m in self.members]} share {QUEUES} queues', timeout=60)

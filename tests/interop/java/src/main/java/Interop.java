@@ -3,9 +3,11 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
@@ -85,6 +87,20 @@ public final class Interop {
         producer.shutdown();
     }
 
+    /** The client's first connection may be lost while others of it are made: it says so, and has a new one. */
+    private static void seekToBegin(DefaultLitePullConsumer consumer, MessageQueue queue) throws Exception {
+        for (int left = 20;; left--) {
+            try {
+                consumer.seekToBegin(queue);
+                return;
+            } catch (Exception e) {
+                if (left == 0)
+                    throw e;
+                Thread.sleep(250);
+            }
+        }
+    }
+
     private static void receive(String namesrv, String topic, String group, int count) throws Exception {
         DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group);
         consumer.setNamesrvAddr(namesrv);
@@ -93,11 +109,15 @@ public final class Interop {
         Collection<MessageQueue> queues = consumer.fetchMessageQueues(topic);
         consumer.assign(queues);
         for (MessageQueue queue : queues)
-            consumer.seekToBegin(queue);
+            seekToBegin(consumer, queue);
+        // what this client had pulled before the seek it may hand out once more: a place counts once
+        Set<String> places = new HashSet<>();
         long end = System.nanoTime() + 60_000_000_000L;
         StringBuilder out = new StringBuilder();
         for (int got = 0; got < count && System.nanoTime() < end;) {
             for (MessageExt message : consumer.poll(500)) {
+                if (!places.add(message.getQueueId() + "/" + message.getQueueOffset()))
+                    continue;
                 out.append(message.getMsgId()).append('\t').append(message.getQueueId()).append('\t');
                 out.append(HEX.formatHex(message.getBody())).append('\t');
                 out.append(hex(message.getKeys())).append('\t').append(hex(message.getTags()));
