@@ -37,6 +37,8 @@ void duet_outbox_note_in_doubt(const struct duet_outgoing *outgoing, enum duet_s
 
 /* The primary has the message: it is owed to the secondary, or given up there. Takes it. */
 void duet_outbox_owe_secondary(struct duet_outbox *outbox, struct duet_outgoing *outgoing);
+/* A copy that is in no list any more is owed no longer. Frees it. */
+void duet_outbox_secondary_gone(struct duet_outbox *outbox, struct duet_outgoing *outgoing);
 /* Hands the lane's copies to the sender, in order, as far as it takes them. */
 void duet_outbox_pump(struct duet_lane *lane);
 

@@ -10,7 +10,7 @@
 static const char closed_reason[] = "the producer was closed before the copy was stored";
 
 /* Lock: held. */
-static void secondary_gone(struct duet_outbox *outbox, struct duet_outgoing *outgoing)
+void duet_outbox_secondary_gone(struct duet_outbox *outbox, struct duet_outgoing *outgoing)
 {
     outbox->secondary_bytes -= (int64_t)outgoing->size;
     outbox->secondary_count--;
@@ -78,7 +78,7 @@ void duet_outbox_pump(struct duet_lane *lane)
         if (lane->secondary_first == next) /* else it is with the next that is stored */
             duet_spill_done(lane, next);
         duet_outgoing_take_out(&lane->secondary_first, &lane->secondary_last, next);
-        secondary_gone(outbox, next);
+        duet_outbox_secondary_gone(outbox, next);
     }
 }
 
@@ -147,7 +147,7 @@ void duet_outbox_secondary_sent(void *context, void *token, enum duet_outcome ou
         duet_outbox_note(OUTBOX_REFUSED, outgoing, DUET_ROCKETMQ, reason);
         outbox->stats.refused++;
     }
-    secondary_gone(outbox, outgoing);
+    duet_outbox_secondary_gone(outbox, outgoing);
     if (!outbox->closing)
         duet_outbox_pump(lane);
     if (lane->unhanded == NULL && lane->handed < DUET_LANE_WINDOW / 2 &&
@@ -168,7 +168,7 @@ static void give_up_list(struct duet_outbox *outbox, struct duet_outgoing **firs
             outbox->stats.dropped++;
         }
         duet_outgoing_take_out(first, last, outgoing);
-        secondary_gone(outbox, outgoing);
+        duet_outbox_secondary_gone(outbox, outgoing);
     }
 }
 

@@ -190,10 +190,7 @@ void duet_spill_settle_behind(struct duet_lane *lane)
             continue;
         }
         outbox->stats.spilled++;
-        outbox->secondary_bytes -= (int64_t)first->size;
-        outbox->secondary_count--;
-        free(first);
-        duet_outbox_wake_waiters(outbox);
+        duet_outbox_secondary_gone(outbox, first);
     }
     duet_outbox_pump(lane);
 }
@@ -227,13 +224,6 @@ static dt_status append_patiently(struct duet_lane *lane, int which,
     return status;
 }
 
-static void let_go(struct duet_outbox *outbox, struct duet_outgoing *outgoing)
-{
-    outbox->secondary_bytes -= (int64_t)outgoing->size;
-    outbox->secondary_count--;
-    free(outgoing);
-}
-
 /* Whether something of the list is in memory alone. */
 static bool has_unkept(const struct duet_lane *lane)
 {
@@ -263,14 +253,14 @@ static void keep_lane(struct duet_lane *lane, int64_t until_ms)
             duet_spill_done(lane, first);
         }
         duet_outgoing_take_out(&lane->secondary_first, &lane->secondary_last, first);
-        let_go(outbox, first);
+        duet_outbox_secondary_gone(outbox, first);
     }
     while ((first = lane->spill.behind_first) != NULL) {
         if (append_patiently(lane, SPILL_MAIN, first, until_ms) != DT_OK)
             return;
         outbox->stats.spilled++;
         duet_outgoing_take_out(&lane->spill.behind_first, &lane->spill.behind_last, first);
-        let_go(outbox, first);
+        duet_outbox_secondary_gone(outbox, first);
     }
 }
 
