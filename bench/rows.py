@@ -58,15 +58,26 @@ def filled(world, name, queues, count):
     return topic
 
 
+def group_kinds(world):
+    """The same kind of client on both sides: a member of a group whose handler gets 32 messages
+    at a time, on as many threads as the Java client has by default."""
+    kinds = consume_kinds(world, 'bench-memory', QUEUES, 1000000)
+    count = world.count(1000000)
+    groups = iter(range(1 << 30))
+    return {'ours': lambda: world.perf('consume', '--topic', 'bench-memory', '--group',
+                                       f'member-{next(groups)}', '--threads', 20, '--batch', 32,
+                                       '--warmup', count // 10, '--count', count),
+            'java': kinds['java']}
+
+
 def consume_kinds(world, name, queues, count):
     count = world.count(count)
     warm = count // 10
     topic = filled(world, name, queues, count + warm)
     peer = world.peer('consume', topic, warm)
     peer.run(count)
-    groups = iter(range(1 << 30))
-    return {'ours': lambda: world.perf('consume', '--topic', topic, '--group',
-                                       f'ours-{next(groups)}', '--warmup', warm, '--count', count),
+    return {'ours': lambda: world.perf('consume', '--topic', topic, '--warmup', warm, '--count',
+                                       count),
             'java': lambda: peer.run(count)}
 
 
@@ -141,6 +152,8 @@ ROWS = [
         Check('CPU a message', cpu, 1 / 4, 1 / 10)]),
     Row('consume', 'consuming from memory, against the push consumer', lambda world: consume_kinds(
         world, 'bench-memory', QUEUES, 1000000), [Check('CPU a message', cpu, 1 / 4, 1 / 10)]),
+    Row('consume-group', 'a group member from memory, against the push consumer', group_kinds, [
+        Check('CPU a message', cpu, 1 / 4, 1 / 10)]),
     Row('disk', 'catching up on one queue "from disk"', disk_kinds, [
         Check('messages/s', rate, 1.5, 4, at_most=False)]),
     Row('sync-1', 'sync, 1 thread, 1,000/s', lambda world: sync_kinds(world, 1, 1000), [

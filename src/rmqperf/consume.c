@@ -72,20 +72,13 @@ static void *work(void *context)
     return NULL;
 }
 
-/* Where the group has committed, else at the first message. */
 static dt_status assign(struct run *run, const struct perf_session *session)
 {
     dt_status status = DT_OK;
 
-    for (size_t i = 0; i < session->queue_count && status == DT_OK; i++) {
-        const rmq_queue *queue = &session->queues[i];
-
-        status = rmq_pull_consumer_assign_from(run->consumer, queue, RMQ_START_COMMITTED, 0,
-                                               PERF_TIMEOUT_MS, NULL);
-        if (status == DT_ENOTFOUND)
-            status = rmq_pull_consumer_assign_from(run->consumer, queue, RMQ_START_FIRST, 0,
-                                                   PERF_TIMEOUT_MS, NULL);
-    }
+    for (size_t i = 0; i < session->queue_count && status == DT_OK; i++)
+        status = rmq_pull_consumer_assign_from(run->consumer, &session->queues[i],
+                                               RMQ_START_FIRST, 0, PERF_TIMEOUT_MS, NULL);
     return status;
 }
 
@@ -111,8 +104,7 @@ static dt_status run_threads(struct run *run)
 dt_status perf_consume(struct perf_session *session, const struct perf_options *options,
                        struct perf_result *result)
 {
-    const rmq_pull_consumer_config config = {.topic = options->topic,
-                                             .group = options->group};
+    const rmq_pull_consumer_config config = {.topic = options->topic, .group = "rmq-perf"};
     struct run run = {.options = options, .status = DT_OK};
     dt_status status = rmq_pull_consumer_new(session->client, &config, &run.consumer);
 

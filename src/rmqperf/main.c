@@ -107,12 +107,24 @@ static int code_of(dt_status status)
     case DT_EUNREACH:
     case DT_ETIMEDOUT:
     case DT_EBUSY:
+    case DT_EINDOUBT: /* the commit at the end */
         return PERF_UNREACHABLE;
     case DT_EREFUSED:
         return PERF_FAILED;
     default:
         return PERF_INTERNAL;
     }
+}
+
+typedef dt_status (*perf_fn)(struct perf_session *session,
+                             const struct perf_options *options,
+                             struct perf_result *result);
+
+static perf_fn run_kind(const struct perf_options *options)
+{
+    if (!options->consume)
+        return perf_produce;
+    return options->group != NULL ? perf_consume_group : perf_consume;
 }
 
 static int run(struct perf_options *options)
@@ -129,8 +141,7 @@ static int run(struct perf_options *options)
     if (status == DT_OK)
         status = perf_session_open(&session, options);
     if (status == DT_OK)
-        status = options->consume ? perf_consume(&session, options, &result)
-                                  : perf_produce(&session, options, &result);
+        status = run_kind(options)(&session, options, &result);
     perf_session_close(&session);
     perf_stub_stop(&stub);
     if (status != DT_OK && !atomic_load(&perf_is_interrupted)) {

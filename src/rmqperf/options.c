@@ -17,9 +17,13 @@ static const char help[] =
     "\n"
     "  --namesrv A       name servers, host:port;host:port\n"
     "  --topic T         the topic; produce makes it, with 8 queues, if it is missing\n"
-    "  --group G         the group (rmq-perf); consume begins where it has committed, else "
-    "at the\n"
-    "                    first message\n"
+    "  --group G         consume: as a member of this group, which shares the queues, "
+    "begins where\n"
+    "                    it has committed, else at the first message, and commits; without "
+    "it: all\n"
+    "                    queues from their first message on. produce: the producer's "
+    "group\n"
+    "                    (rmq-perf)\n"
     "  --count N         messages that are measured (100000); consume ends after them\n"
     "  --warmup N        messages before them that are not (0)\n"
     "  --threads N       that send or receive (1)\n"
@@ -32,7 +36,9 @@ static const char help[] =
     "                    batch a thread at a time\n"
     "  --size B          bytes of a body (128)\n"
     "  --inflight N      async: messages that are not answered yet (512)\n"
-    "  --batch N         messages of an explicit batch (32)\n"
+    "  --batch N         messages of an explicit batch (32); consume --group: of one call "
+    "of the\n"
+    "                    handler\n"
     "  --no-auto-batch   async: one request for each message, in no order, as the Java "
     "client does\n"
     "  --rate PER_S      messages per second on a schedule fixed in advance; latency then "
@@ -158,6 +164,9 @@ static int check(const struct perf_options *options, char *error, size_t size)
         return wrong(error, size,
                      "--batch %lld of --size %lld: over 4 MiB, which brokers refuse",
                      (long long)options->batch, (long long)options->size);
+    if (options->consume && options->group != NULL && options->batch > PERF_CALL_MAX)
+        return wrong(error, size, "--batch %lld: consume --group takes 1 to %d",
+                     (long long)options->batch, PERF_CALL_MAX);
     return PERF_OK;
 }
 
@@ -185,7 +194,6 @@ int perf_options_read(int argc, char **argv, struct perf_options *options, bool 
     int key, at = 0, code;
 
     *options = (struct perf_options){.mode = PERF_ASYNC,
-                                     .group = "rmq-perf",
                                      .size = 128,
                                      .count = 100000,
                                      .threads = 1,

@@ -19,6 +19,7 @@ enum {
     PERF_CUT_SHORT = 4,   /* by a signal */
     PERF_INTERNAL = 5,
     PERF_THREADS_MAX = 256,
+    PERF_CALL_MAX = 1024,   /* messages of one call of a group's handler */
     PERF_FIND_MS = 5000,    /* to find the topic */
     PERF_TIMEOUT_MS = 10000 /* of a message */
 };
@@ -29,7 +30,8 @@ struct perf_options {
     bool consume; /* else produce */
     bool json, stub, no_auto_batch;
     enum perf_mode mode;
-    const char *namesrv, *topic, *group;
+    const char *namesrv, *topic;
+    const char *group; /* NULL: none was named */
     int64_t size, count, threads, inflight, batch, rate,
         warmup; /* rate 0: as fast as it goes */
 };
@@ -72,8 +74,13 @@ void perf_session_close(struct perf_session *session);
 /* DT_OK: it ran, `result` says how it went. Else nothing could be sent or received. */
 dt_status perf_produce(struct perf_session *session, const struct perf_options *options,
                        struct perf_result *result);
+/* All queues of the topic from their first message on, by polling. */
 dt_status perf_consume(struct perf_session *session, const struct perf_options *options,
                        struct perf_result *result);
+/* As a member of options->group. */
+dt_status perf_consume_group(struct perf_session *session,
+                             const struct perf_options *options,
+                             struct perf_result *result);
 
 /* A message body; its first bytes say which message it is. `body` has room for options->size. */
 void perf_body_fill(char *body, int64_t size, int64_t number);

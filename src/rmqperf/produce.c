@@ -317,7 +317,7 @@ static rmq_producer_config producer_config(const struct perf_options *options)
     else if (options->mode == PERF_BATCH)
         waiting = options->threads * options->batch;
     return (rmq_producer_config){
-        .group = options->group,
+        .group = options->group != NULL ? options->group : "rmq-perf",
         .memory_max = (size_t)waiting * ((size_t)options->size + 1024) + (1u << 20),
         .batch_count_max = options->no_auto_batch || options->mode == PERF_SYNC ? 1 : 0};
 }

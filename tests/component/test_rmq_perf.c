@@ -148,11 +148,56 @@ static void it_works_against_a_broker_and_makes_the_topic(void **state)
         stored += rmq_mock_max_offset(mock, "fresh", queue);
     assert_true(stored == CONSUMED);
     snprintf(options, sizeof(options),
-             "consume --namesrv %s --topic fresh --group g --count %d --threads 3 --json",
+             "consume --namesrv %s --topic fresh --count %d --threads 3 --json",
              rmq_mock_namesrv(mock), CONSUMED);
     assert_int_equal(run_perf(options, &json), 0);
     check_result(json, CONSUMED, false);
     cJSON_Delete(json);
+    rmq_mock_free(mock);
+}
+
+static void perf_on(rmq_mock *mock, const char *rest, int count)
+{
+    char options[256];
+    cJSON *json;
+
+    snprintf(options, sizeof(options), "%s --namesrv %s --count %d --json", rest,
+             rmq_mock_namesrv(mock), count);
+    assert_int_equal(run_perf(options, &json), 0);
+    check_result(json, count, strncmp(rest, "produce", 7) == 0);
+    cJSON_Delete(json);
+}
+
+/* By the group over all queues of the topic. */
+static int64_t committed(rmq_mock *mock)
+{
+    const rmq_client_config config = {.namesrv = rmq_mock_namesrv(mock)};
+    rmq_client *client;
+    rmq_progress *progress;
+    size_t count;
+    int64_t sum = 0;
+
+    assert_int_equal(rmq_client_new(&config, &client), DT_OK);
+    assert_int_equal(rmq_group_progress(client, "g", "t", &progress, &count, 5000), DT_OK);
+    for (size_t i = 0; i < count; i++)
+        sum += progress[i].consumer_offset;
+    rmq_free(progress);
+    rmq_client_free(client);
+    return sum;
+}
+
+static void a_group_goes_on_behind_what_it_has_committed(void **state)
+{
+    rmq_mock *mock;
+
+    (void)state;
+    assert_int_equal(rmq_mock_new(NULL, &mock), DT_OK);
+    perf_on(mock, "produce --topic t", CONSUMED);
+    perf_on(mock, "consume --topic t --group g --threads 3", CONSUMED);
+    assert_true(committed(mock) == CONSUMED);
+    perf_on(mock, "produce --topic t", 40);
+    perf_on(mock, "consume --topic t --group g", 40);
+    assert_true(committed(mock) == CONSUMED + 40); /* had it begun anew: CONSUMED at most */
     rmq_mock_free(mock);
 }
 
@@ -302,6 +347,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_stub_is_filled_before_it_is_consumed),
         cmocka_unit_test(a_rate_is_kept_and_latency_counts_from_the_schedule),
         cmocka_unit_test(it_works_against_a_broker_and_makes_the_topic),
+        cmocka_unit_test(a_group_goes_on_behind_what_it_has_committed),
         cmocka_unit_test(what_goes_as_one_request_is_as_told),
         cmocka_unit_test(refused_messages_are_errors_and_exit_1),
         cmocka_unit_test(wrong_usage_exits_2_and_says_why_in_json),
