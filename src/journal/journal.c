@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/status.h"
 
-enum { LANES_MAX = 1 << 20, PENDING_MAX = 8 << 20 };
+enum { PENDING_MAX = 8 << 20 };
 
 void journal_path(const struct duet_journal *journal, uint64_t number,
                   char path[DUET_JOURNAL_PATH_SIZE])
@@ -19,43 +19,6 @@ void journal_path(const struct duet_journal *journal, uint64_t number,
 }
 
 /* ---- lanes and segments ---- */
-
-dt_status journal_lane_put(struct duet_journal *journal, uint32_t id, const char *topic,
-                           int32_t partition, uint8_t side)
-{
-    struct journal_lane *lane;
-
-    if (id >= LANES_MAX)
-        return dt_error_set(DT_EINVAL, "more than %d lanes", LANES_MAX);
-    if (id >= journal->lane_capacity) {
-        size_t capacity = journal->lane_capacity == 0 ? 16 : journal->lane_capacity;
-        void *grown;
-
-        while (capacity <= id)
-            capacity *= 2;
-        grown = realloc(journal->lanes, capacity * sizeof(*journal->lanes));
-        if (grown == NULL)
-            return dt_error_set(DT_ENOMEM, "no memory for a lane of the journal");
-        journal->lanes = grown;
-        memset(journal->lanes + journal->lane_capacity, 0,
-               (capacity - journal->lane_capacity) * sizeof(*journal->lanes));
-        journal->lane_capacity = capacity;
-    }
-    lane = &journal->lanes[id];
-    if (lane->topic == NULL || lane->topic[0] == '\0') {
-        char *name = strdup(topic);
-
-        if (name == NULL)
-            return dt_error_set(DT_ENOMEM, "no memory for a lane of the journal");
-        free(lane->topic);
-        lane->topic = name;
-        lane->partition = partition;
-        lane->side = side;
-    }
-    if (id >= journal->lane_count)
-        journal->lane_count = id + 1;
-    return DT_OK;
-}
 
 struct journal_segment *journal_segment_add(struct duet_journal *journal,
                                             const struct duet_segment_header *header)
@@ -171,20 +134,29 @@ static size_t seal_room(void)
     return duet_record_room(8);
 }
 
+/* Room that messages leave to what is said about them: a journal that is full can still note what
+ * is done and cancelled. */
+static size_t notes_room(const struct duet_journal *journal)
+{
+    return journal->segment_size / 64;
+}
+
 static bool fits(const struct duet_journal *journal, size_t room)
 {
     return journal->current != NULL && journal->current->fd >= 0 &&
            journal->current->size + room + seal_room() <= journal->segment_size;
 }
 
+/* `outcome` 0: none. */
 static dt_status put_u64(struct duet_journal *journal, enum duet_record_kind kind,
-                         uint32_t lane, uint8_t side, uint64_t value)
+                         uint32_t lane, uint8_t side, uint64_t value, uint8_t outcome)
 {
-    uint8_t bytes[8];
+    uint8_t bytes[9];
 
-    for (size_t i = 0; i < sizeof(bytes); i++)
+    for (size_t i = 0; i < 8; i++)
         bytes[i] = (uint8_t)(value >> (56 - 8 * i));
-    return put(journal, kind, lane, side, 0, dt_span_of(bytes, sizeof(bytes)));
+    bytes[8] = outcome;
+    return put(journal, kind, lane, side, 0, dt_span_of(bytes, outcome == 0 ? 8 : 9));
 }
 
 /* Ends the current segment and goes on in the spare one. */
@@ -209,7 +181,7 @@ static dt_status roll(struct duet_journal *journal)
     }
     if (old != NULL && old->fd >= 0) { /* not one that an earlier process left */
         status = put_u64(journal, DUET_RECORD_SEAL, 0, 0,
-                         journal->next_lsn - old->header.first_lsn + 1);
+                         journal->next_lsn - old->header.first_lsn + 1, 0);
         if (status != DT_OK)
             return status;
     }
@@ -254,6 +226,16 @@ static bool is_named(const struct journal_segment *segment, uint32_t lane)
     return segment != NULL && lane < segment->lane_count && segment->last_lsn[lane] != 0;
 }
 
+/* When the record has to be synced. */
+static void note_policy(struct duet_journal *journal, const struct journal_lane *lane,
+                        uint64_t lsn)
+{
+    if (lane->policy == DUET_FSYNC_ALWAYS)
+        journal->sync_now_lsn = lsn;
+    else if (lane->policy == DUET_FSYNC_INTERVAL)
+        journal->sync_later_lsn = lsn;
+}
+
 static dt_status append_locked(struct duet_journal *journal, uint32_t id, uint16_t flags,
                                struct dt_span payload, uint64_t *lsn)
 {
@@ -265,12 +247,14 @@ static dt_status append_locked(struct duet_journal *journal, uint32_t id, uint16
     if (journal->is_broken)
         return dt_error_set(DT_EIO, "journal '%s' takes nothing any more: %s", journal->dir,
                             journal->broken_reason);
-    if (DUET_SEGMENT_HEADER_SIZE + naming + room + seal_room() > journal->segment_size)
+    if (DUET_SEGMENT_HEADER_SIZE + naming + room + seal_room() + notes_room(journal) >
+        journal->segment_size)
         return dt_error_set(DT_ETOOBIG, "%zu bytes do not fit into a segment of %zu",
                             payload.size, journal->segment_size);
     if (journal->pending_size > PENDING_MAX)
         return dt_error_set(DT_EBUSY, "the disk of journal '%s' is behind", journal->dir);
-    if (!fits(journal, room + (is_named(journal->current, id) ? 0 : naming))) {
+    if (!fits(journal,
+              room + notes_room(journal) + (is_named(journal->current, id) ? 0 : naming))) {
         status = roll(journal);
         if (status != DT_OK)
             return status;
@@ -290,12 +274,20 @@ static dt_status append_locked(struct duet_journal *journal, uint32_t id, uint16
         return status;
     lane->messages++;
     lane->bytes += payload.size;
+    note_policy(journal, lane, *lsn);
     pthread_cond_signal(&journal->wake);
     return DT_OK;
 }
 
 dt_status duet_journal_append(struct duet_journal *journal, uint32_t lane, uint16_t flags,
                               struct dt_span payload, uint64_t *lsn)
+{
+    return duet_journal_append_until(journal, lane, flags, payload, 0, lsn);
+}
+
+dt_status duet_journal_append_until(struct duet_journal *journal, uint32_t lane,
+                                    uint16_t flags, struct dt_span payload,
+                                    int64_t until_ms, uint64_t *lsn)
 {
     dt_status status;
 
@@ -304,147 +296,86 @@ dt_status duet_journal_append(struct duet_journal *journal, uint32_t lane, uint1
     if (lane >= journal->lane_count)
         status = dt_error_set(DT_EINVAL, "the journal has no lane %u", (unsigned)lane);
     else
-        status = append_locked(journal, lane, flags, payload, lsn);
+        while ((status = append_locked(journal, lane, flags, payload, lsn)) == DT_EBUSY &&
+               journal_wait_changed(journal, until_ms))
+            continue;
     pthread_mutex_unlock(&journal->lock);
     return status;
 }
 
-void journal_put_done(struct duet_journal *journal)
+/* ---- what is said about messages ---- */
+
+static dt_status put_note(struct duet_journal *journal, enum duet_record_kind kind,
+                          uint32_t id, uint64_t value, uint8_t outcome)
+{
+    if (!fits(journal, duet_record_room(9))) {
+        dt_status status = roll(journal);
+
+        if (status != DT_OK)
+            return status;
+    }
+    return put_u64(journal, kind, id, journal->lanes[id].side, value, outcome);
+}
+
+bool journal_put_done(struct duet_journal *journal)
 {
     for (uint32_t id = 0; id < journal->lane_count; id++) {
         struct journal_lane *lane = &journal->lanes[id];
 
-        if (!lane->is_done_dirty)
-            continue;
-        if (!fits(journal, duet_record_room(8)) && roll(journal) != DT_OK)
-            return;
-        if (put_u64(journal, DUET_RECORD_DONE, id, lane->side, lane->done_lsn) != DT_OK)
-            return;
-        lane->is_done_dirty = false;
+        if (lane->is_done_dirty) {
+            if (put_note(journal, DUET_RECORD_DONE, id, lane->done_lsn, 0) != DT_OK)
+                return false;
+            lane->is_done_dirty = false;
+        }
+        if (lane->is_accept_dirty) {
+            if (put_note(journal, DUET_RECORD_RESULT, id, lane->accepted_lsn,
+                         JOURNAL_ACCEPTED) != DT_OK)
+                return false;
+            lane->is_accept_dirty = false;
+        }
     }
+    return true;
 }
 
-/* ---- lanes, as others see them ---- */
-
-dt_status duet_journal_lane(struct duet_journal *journal, const char *topic,
-                            int32_t partition, uint8_t side, uint32_t *id)
+static dt_status cancel_locked(struct duet_journal *journal, uint32_t id, uint64_t lsn,
+                               uint64_t size, uint64_t *at)
 {
-    dt_status status = DT_OK;
+    struct journal_lane *lane = &journal->lanes[id];
+    dt_status status;
 
-    if (strlen(topic) > 255 || topic[0] == '\0')
-        return dt_error_set(DT_EINVAL, "a lane's topic has 1 to 255 bytes");
-    pthread_mutex_lock(&journal->lock);
-    for (*id = 0; *id < journal->lane_count; ++*id) {
-        const struct journal_lane *lane = &journal->lanes[*id];
-
-        if (lane->topic != NULL && lane->partition == partition && lane->side == side &&
-            strcmp(lane->topic, topic) == 0)
-            break;
+    if (journal->is_broken)
+        return dt_error_set(DT_EIO, "journal '%s' takes nothing any more: %s", journal->dir,
+                            journal->broken_reason);
+    status = journal_lane_cancel(lane, lsn);
+    if (status != DT_OK)
+        return status;
+    status = put_note(journal, DUET_RECORD_RESULT, id, lsn, JOURNAL_CANCELLED);
+    if (status != DT_OK) {
+        journal_lane_keep(lane, lsn);
+        return status;
     }
-    if (*id == journal->lane_count)
-        status = journal_lane_put(journal, *id, topic, partition, side);
-    pthread_mutex_unlock(&journal->lock);
-    return status;
-}
-
-dt_status duet_journal_done(struct duet_journal *journal, uint32_t lane, uint64_t lsn,
-                            uint64_t messages, uint64_t bytes)
-{
-    struct journal_lane *at;
-
-    pthread_mutex_lock(&journal->lock);
-    if (lane >= journal->lane_count || lsn >= journal->next_lsn) {
-        pthread_mutex_unlock(&journal->lock);
-        return dt_error_set(DT_EINVAL, "the journal has no lane %u with number %llu",
-                            (unsigned)lane, (unsigned long long)lsn);
-    }
-    at = &journal->lanes[lane];
-    if (lsn > at->done_lsn) {
-        at->done_lsn = lsn;
-        at->is_done_dirty = true;
-        at->messages -= messages < at->messages ? messages : at->messages;
-        at->bytes -= bytes < at->bytes ? bytes : at->bytes;
-        journal_settle(journal, lane);
-        if (journal->oldest->owing == 0)
-            pthread_cond_signal(&journal->wake);
-    }
-    pthread_mutex_unlock(&journal->lock);
+    *at = journal->next_lsn - 1;
+    note_policy(journal, lane, *at);
+    lane->messages -= lane->messages > 0;
+    lane->bytes -= size < lane->bytes ? size : lane->bytes;
+    journal_release_empty(journal, id);
+    pthread_cond_signal(&journal->wake);
     return DT_OK;
 }
 
-dt_status duet_journal_lanes(struct duet_journal *journal, struct duet_journal_lane **out,
-                             size_t *count)
+dt_status duet_journal_cancel(struct duet_journal *journal, uint32_t lane, uint64_t lsn,
+                              uint64_t size, uint64_t *at)
 {
-    dt_status status = DT_OK;
+    dt_status status;
 
+    *at = 0;
     pthread_mutex_lock(&journal->lock);
-    *count = journal->lane_count;
-    *out = calloc(*count + 1, sizeof(**out));
-    if (*out == NULL) {
-        *count = 0;
-        status = dt_error_set(DT_ENOMEM, "no memory for the list of lanes");
-    }
-    for (uint32_t id = 0; id < *count; id++) {
-        const struct journal_lane *lane = &journal->lanes[id];
-        struct duet_journal_lane *to = &(*out)[id];
-
-        to->id = id;
-        to->partition = lane->partition;
-        to->side = lane->side;
-        to->messages = lane->messages;
-        to->bytes = lane->bytes;
-        snprintf(to->topic, sizeof(to->topic), "%s",
-                 lane->topic != NULL ? lane->topic : "");
-    }
-    pthread_mutex_unlock(&journal->lock);
-    return status;
-}
-
-void duet_journal_stats(struct duet_journal *journal, struct duet_journal_stats *out)
-{
-    memset(out, 0, sizeof(*out));
-    pthread_mutex_lock(&journal->lock);
-    for (size_t i = 0; i < journal->lane_count; i++) {
-        out->messages += journal->lanes[i].messages;
-        out->bytes += journal->lanes[i].bytes;
-    }
-    out->disk_bytes =
-        (int64_t)(journal->segment_count + (journal->spare == SPARE_READY ? 1 : 0)) *
-        (int64_t)journal->segment_size;
-    for (const struct journal_segment *at = journal->oldest; at != NULL; at = at->next)
-        if (at->owing > 0) {
-            out->oldest_wall_ms = at->header.created_wall_ms;
-            break;
-        }
-    out->syncs = journal->syncs;
-    out->writes = journal->writes;
-    pthread_mutex_unlock(&journal->lock);
-}
-
-dt_status duet_journal_wait(struct duet_journal *journal, uint64_t lsn, int64_t until_ms)
-{
-    struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
-    dt_status status = DT_OK;
-
-    pthread_mutex_lock(&journal->lock);
-    while (journal->durable_lsn < lsn && !journal->is_broken)
-        if (pthread_cond_timedwait(&journal->changed, &journal->lock, &until) == ETIMEDOUT)
-            break;
-    if (journal->durable_lsn >= lsn)
-        status = DT_OK;
-    else if (journal->is_broken)
-        status =
-            dt_error_set(DT_EIO, "journal '%s': %s", journal->dir, journal->broken_reason);
+    if (lane >= journal->lane_count || lsn >= journal->next_lsn ||
+        lsn <= journal->lanes[lane].done_lsn)
+        status = dt_error_set(DT_EINVAL, "the journal's lane %u owes no number %llu",
+                              (unsigned)lane, (unsigned long long)lsn);
     else
-        status =
-            dt_error_set(DT_ETIMEDOUT, "journal '%s': not durable in time", journal->dir);
+        status = cancel_locked(journal, lane, lsn, size, at);
     pthread_mutex_unlock(&journal->lock);
     return status;
-}
-
-size_t duet_journal_damages(const struct duet_journal *journal,
-                            const struct duet_journal_damage **out)
-{
-    *out = journal->damages;
-    return journal->damage_count;
 }

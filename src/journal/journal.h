@@ -4,8 +4,9 @@
  * A lane is a FIFO: what is appended to it is read back in that order and taken off at its
  * front. Records of all lanes share the segments; a segment is deleted when it and all before
  * it hold nothing that is still owed. Appending never touches the disk: a thread of the
- * journal's own writes what has gathered, in one write, and syncs it as the policy says (group
- * commit); durable() then tells up to which number everything survives.
+ * journal's own writes what has gathered, in one write, and syncs it as the lanes' policies say
+ * (group commit: however many threads append meanwhile, they share one sync); progress() then
+ * tells how far everything is written and synced.
  *
  * What a record may count on was reserved before it was accepted: a full disk, or the bound, is
  * the answer of append(), never a failure behind it. One process at a time has a journal open;
@@ -21,18 +22,37 @@
 
 struct duet_journal;
 
+/*
+ * What a lane promises of a record that it calls kept:
+ *
+ *   always    it is synced: it survives the process and the machine's power
+ *   interval  it is written: it survives the process; synced within the interval
+ *   never     it is written; when it is synced is the operating system's affair
+ */
 enum duet_fsync { DUET_FSYNC_ALWAYS, DUET_FSYNC_INTERVAL, DUET_FSYNC_NEVER };
 
+/* How far the journal is: up to and including these numbers. Never goes back; written >= synced. */
+struct duet_journal_progress {
+    uint64_t written, synced;
+};
+
+/* The number up to which a lane of that policy keeps its promise: what is at or below it is kept. */
+uint64_t duet_journal_kept(enum duet_fsync policy,
+                           const struct duet_journal_progress *progress);
+
 struct duet_journal_config {
-    const char *dir;     /* made if it is missing; copied */
-    int64_t size_max;    /* bytes of all segments; at least two segments */
-    size_t segment_size; /* 4 KiB to 1 GiB */
-    enum duet_fsync fsync;
+    const char *dir;              /* made if it is missing; copied */
+    int64_t size_max;             /* bytes of all segments; at least two segments */
+    size_t segment_size;          /* 4 KiB to 1 GiB */
+    enum duet_fsync fsync;        /* of lanes that are given no other */
     int64_t fsync_interval_ms;    /* for DUET_FSYNC_INTERVAL */
     const struct duet_disk *disk; /* NULL: the system's */
-    /* Everything up to and including `lsn` is durable, as the policy understands it. Called on
-     * the journal's thread, without its lock. May be NULL. */
-    void (*durable)(void *context, uint64_t lsn);
+    /* The journal has come further: once for all that one write or sync carried. Called on the
+     * journal's thread, without its lock; it writes nothing until it returns. May be NULL. */
+    void (*progress)(void *context, const struct duet_journal_progress *progress);
+    /* Nothing is taken or kept any more, what was not told by progress() never will be: the disk
+     * failed. Once, as progress(). May be NULL. */
+    void (*broken)(void *context, const char *reason);
     void *context;
 };
 
@@ -50,6 +70,7 @@ struct duet_journal_lane {
     char topic[256];
     uint64_t messages; /* still owed */
     uint64_t bytes;
+    uint64_t accepted_lsn; /* duet_journal_accept(); 0: never */
 };
 
 /**
@@ -83,10 +104,15 @@ size_t duet_journal_damages(const struct duet_journal *journal,
 DT_MUST_USE dt_status duet_journal_lane(struct duet_journal *journal, const char *topic,
                                         int32_t partition, uint8_t side, uint32_t *id);
 
+/* From the next append on. Lanes of several policies may share a journal: a sync for one is a sync
+ * for all. The policy is not on the disk: say it after each opening. */
+void duet_journal_lane_policy(struct duet_journal *journal, uint32_t lane,
+                              enum duet_fsync policy);
+
 /**
- * Adds a message to the end of a lane.
+ * Adds a message to the end of a lane. Does not wait.
  *
- * @returns DT_OK: accepted; durable() will say when it is. DT_ENOSPC: the bound is reached or the
+ * @returns DT_OK: accepted; progress() will say when it is kept. DT_ENOSPC: the bound is reached or the
  *          disk is full. DT_EBUSY: the disk is behind, again in a moment. DT_ETOOBIG: larger than
  *          a segment holds. DT_EIO: the disk failed, nothing is taken any more. DT_ENOMEM.
  *          In all but the first case nothing was added.
@@ -95,9 +121,20 @@ DT_MUST_USE dt_status duet_journal_append(struct duet_journal *journal, uint32_t
                                           uint16_t flags, struct dt_span payload,
                                           uint64_t *lsn);
 
-/* Waits until `lsn` is durable. DT_OK, DT_ETIMEDOUT, DT_EIO: it never will be. */
-DT_MUST_USE dt_status duet_journal_wait(struct duet_journal *journal, uint64_t lsn,
+/* The same, but where the disk is behind (DT_EBUSY) it waits for it, until then at most. */
+DT_MUST_USE dt_status duet_journal_append_until(struct duet_journal *journal, uint32_t lane,
+                                                uint16_t flags, struct dt_span payload,
+                                                int64_t until_ms, uint64_t *lsn);
+
+/* Waits until `lsn` is kept, as the policy promises. DT_OK, DT_ETIMEDOUT, DT_EIO: it never will
+ * be. For one or a few callers; who has many messages under way is told by progress(). */
+DT_MUST_USE dt_status duet_journal_wait(struct duet_journal *journal,
+                                        enum duet_fsync policy, uint64_t lsn,
                                         int64_t until_ms);
+
+/* Waits until everything that was appended, done, accepted and cancelled before is synced. As
+ * duet_journal_wait(), and DT_ENOSPC: there is no room for the records that would say it. */
+DT_MUST_USE dt_status duet_journal_sync(struct duet_journal *journal, int64_t until_ms);
 
 /* Where a lane is read. Begin with {0}: at its first message that is owed. */
 struct duet_journal_cursor {
@@ -122,6 +159,29 @@ DT_MUST_USE dt_status duet_journal_next(struct duet_journal *journal, uint32_t l
  * the last call. */
 DT_MUST_USE dt_status duet_journal_done(struct duet_journal *journal, uint32_t lane,
                                         uint64_t lsn, uint64_t messages, uint64_t bytes);
+
+/**
+ * The lane's message is owed no longer, though others before it are: duet_journal_next() passes
+ * over it, also after a restart, and done() does not count it.
+ *
+ * @param size of its payload
+ * @param at   out: the number of the record that says so. Once that is kept, the message is never
+ *             given back, whatever happens.
+ * @returns as duet_journal_append(); but for DT_OK the message is owed as before. Messages leave
+ *          some room for these records: hundreds fit into a journal that is full.
+ */
+DT_MUST_USE dt_status duet_journal_cancel(struct duet_journal *journal, uint32_t lane,
+                                          uint64_t lsn, uint64_t size, uint64_t *at);
+
+/* The side that is not the lane's has everything of the lane up to `lsn` that is not cancelled. The
+ * journal draws nothing from it but gives it back after a restart (`accepted_lsn`). Durable some
+ * time later, as done(); after a crash it may be less, never more. */
+DT_MUST_USE dt_status duet_journal_accept(struct duet_journal *journal, uint32_t lane,
+                                          uint64_t lsn);
+
+/* Whether a journal in `dir`, which need not be there yet, would be gone after a power loss: it
+ * is on a file system that lives in memory (tmpfs, ramfs). DT_EIO: the system does not tell. */
+DT_MUST_USE dt_status duet_journal_is_volatile(const char *dir, bool *is_volatile);
 
 struct duet_journal_stats {
     uint64_t messages, bytes; /* owed */

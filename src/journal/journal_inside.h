@@ -18,9 +18,13 @@ struct journal_lane {
     char *topic;
     int32_t partition;
     uint8_t side;
-    uint64_t done_lsn;
+    enum duet_fsync policy;
+    uint64_t done_lsn, accepted_lsn;
     uint64_t messages, bytes; /* owed */
     bool is_done_dirty;       /* done_lsn is not yet in a DONE record */
+    bool is_accept_dirty;     /* the same of accepted_lsn */
+    uint64_t *cancelled;      /* beyond done_lsn, ascending */
+    size_t cancelled_count, cancelled_capacity;
 };
 
 struct journal_segment {
@@ -70,7 +74,8 @@ struct duet_journal {
     size_t segment_size;
     enum duet_fsync fsync;
     int64_t fsync_interval_ms;
-    void (*durable)(void *context, uint64_t lsn);
+    void (*progress)(void *context, const struct duet_journal_progress *progress);
+    void (*broken)(void *context, const char *reason);
     void *context;
     int lock_fd;
     uint8_t id[DUET_JOURNAL_ID_SIZE];
@@ -81,8 +86,8 @@ struct duet_journal {
 
     pthread_mutex_t lock;
     pthread_cond_t wake;    /* the writer's */
-    pthread_cond_t changed; /* durable_lsn, broken */
-    bool is_closing, is_broken;
+    pthread_cond_t changed; /* reached, broken, room */
+    bool is_closing, is_broken, has_told_broken;
     bool is_look; /* only read: no file is changed, and there is no thread */
     char broken_reason[160];
     struct journal_lane *lanes;
@@ -93,7 +98,10 @@ struct duet_journal {
     int spare_fd;
     int64_t spare_tried_ms;
     uint64_t spare_number;
-    uint64_t next_lsn, written_lsn, durable_lsn; /* the last two: up to and including */
+    uint64_t next_lsn;
+    struct duet_journal_progress reached;
+    /* the newest record that has to be synced at once, and in its interval */
+    uint64_t sync_now_lsn, sync_later_lsn;
     struct journal_chunk *first_chunk, *last_chunk;
     size_t pending_size;
     int64_t synced_ms, done_ms;
@@ -105,6 +113,21 @@ struct duet_journal {
     uint64_t clock;
 };
 
+/* What a RESULT record says of its number. */
+enum { JOURNAL_CANCELLED = 1, JOURNAL_ACCEPTED = 2 };
+
+/* lanes.c */
+dt_status journal_lane_put(struct duet_journal *journal, uint32_t id, const char *topic,
+                           int32_t partition, uint8_t side);
+void journal_lane_fini(struct journal_lane *lane);
+/* Notes that the message is cancelled. DT_ENOMEM. */
+dt_status journal_lane_cancel(struct journal_lane *lane, uint64_t lsn);
+void journal_lane_keep(struct journal_lane *lane,
+                       uint64_t lsn); /* not cancelled after all */
+bool journal_lane_is_cancelled(const struct journal_lane *lane, uint64_t lsn);
+/* A lane that owes no message has nothing to keep: what is left of it are cancelled ones. */
+void journal_release_empty(struct duet_journal *journal, uint32_t lane);
+
 /* journal.c */
 struct journal_segment *journal_segment_add(struct duet_journal *journal,
                                             const struct duet_segment_header *header);
@@ -114,12 +137,14 @@ dt_status journal_segment_owes(struct journal_segment *segment, uint32_t lane,
                                uint64_t lsn);
 /* Lanes that are done with a segment do not owe there any more. */
 void journal_settle(struct duet_journal *journal, uint32_t lane);
-dt_status journal_lane_put(struct duet_journal *journal, uint32_t id, const char *topic,
-                           int32_t partition, uint8_t side);
-/* Puts a DONE record for each lane that moved, as far as there is room now. */
-void journal_put_done(struct duet_journal *journal);
+/* Puts a record for each lane that was done or accepted further, as far as there is room now.
+ * False: not for all of them. */
+bool journal_put_done(struct duet_journal *journal);
 void journal_path(const struct duet_journal *journal, uint64_t number,
                   char path[DUET_JOURNAL_PATH_SIZE]);
+
+/* wait.c: waits until something changed. False: until_ms is over, or the journal ends. */
+bool journal_wait_changed(struct duet_journal *journal, int64_t until_ms);
 
 /* recover.c; before the thread runs. */
 dt_status journal_recover(struct duet_journal *journal);

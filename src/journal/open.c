@@ -79,7 +79,8 @@ dt_status duet_journal_open(const struct duet_journal_config *config,
     journal->segment_size = config->segment_size;
     journal->fsync = config->fsync;
     journal->fsync_interval_ms = config->fsync_interval_ms;
-    journal->durable = config->durable;
+    journal->progress = config->progress;
+    journal->broken = config->broken;
     journal->context = config->context;
     status = lock_folder(journal);
     if (status == DT_OK)
@@ -143,7 +144,7 @@ void duet_journal_close(struct duet_journal *journal)
         journal->oldest = next;
     }
     for (size_t i = 0; i < journal->lane_count; i++)
-        free(journal->lanes[i].topic);
+        journal_lane_fini(&journal->lanes[i]);
     free(journal->lanes);
     free(journal->damages);
     journal_cache_free(journal);

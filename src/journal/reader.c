@@ -205,9 +205,9 @@ static dt_status copy_out(const struct journal_cached *cached,
     return dt_buf_status(payload, "a message of the journal");
 }
 
-dt_status duet_journal_next(struct duet_journal *journal, uint32_t lane,
-                            struct duet_journal_cursor *cursor, struct dt_buf *payload,
-                            struct duet_record_view *record)
+static dt_status next_spot(struct duet_journal *journal, uint32_t lane,
+                           struct duet_journal_cursor *cursor, struct dt_buf *payload,
+                           struct duet_record_view *record)
 {
     uint64_t from = cursor->lsn;
     struct journal_cached *cached;
@@ -231,5 +231,27 @@ dt_status duet_journal_next(struct duet_journal *journal, uint32_t lane,
         }
     }
     pthread_mutex_unlock(&journal->read_lock);
+    return status;
+}
+
+static bool is_cancelled(struct duet_journal *journal, uint32_t lane, uint64_t lsn)
+{
+    bool result;
+
+    pthread_mutex_lock(&journal->lock);
+    result = journal_lane_is_cancelled(&journal->lanes[lane], lsn);
+    pthread_mutex_unlock(&journal->lock);
+    return result;
+}
+
+dt_status duet_journal_next(struct duet_journal *journal, uint32_t lane,
+                            struct duet_journal_cursor *cursor, struct dt_buf *payload,
+                            struct duet_record_view *record)
+{
+    dt_status status;
+
+    do
+        status = next_spot(journal, lane, cursor, payload, record);
+    while (status == DT_OK && is_cancelled(journal, lane, record->lsn));
     return status;
 }

@@ -124,6 +124,24 @@ static dt_status take_lane(struct duet_journal *journal,
     return journal_lane_put(journal, record->lane, topic, partition, record->side);
 }
 
+static dt_status take_result(struct duet_journal *journal,
+                             const struct duet_record_view *record)
+{
+    struct dt_scan scan = dt_scan_of(record->payload);
+    uint64_t lsn = dt_scan_u64(&scan);
+    uint8_t outcome = dt_scan_u8(&scan);
+    struct journal_lane *lane;
+
+    if (!dt_scan_ok(&scan) || record->lane >= journal->lane_count)
+        return DT_OK;
+    lane = &journal->lanes[record->lane];
+    if (outcome == JOURNAL_CANCELLED)
+        return journal_lane_cancel(lane, lsn);
+    if (outcome == JOURNAL_ACCEPTED && lsn > lane->accepted_lsn)
+        lane->accepted_lsn = lsn;
+    return DT_OK;
+}
+
 static dt_status take_record(struct duet_journal *journal, struct journal_segment *segment,
                              const struct duet_record_view *record)
 {
@@ -147,6 +165,7 @@ static dt_status take_record(struct duet_journal *journal, struct journal_segmen
             journal->lanes[record->lane].done_lsn = read_u64(record->payload);
         return DT_OK;
     case DUET_RECORD_RESULT:
+        return take_result(journal, record);
     case DUET_RECORD_SEAL:
     case DUET_RECORD_KINDS:
         break;
@@ -202,7 +221,8 @@ static dt_status count_owed(struct duet_journal *journal, struct dt_buf *bytes)
             if (event == DUET_WALK_DAMAGED || walk.record.kind != DUET_RECORD_MESSAGE)
                 continue;
             lane = &journal->lanes[walk.record.lane];
-            if (walk.record.lsn > lane->done_lsn) {
+            if (walk.record.lsn > lane->done_lsn &&
+                !journal_lane_is_cancelled(lane, walk.record.lsn)) {
                 lane->messages++;
                 lane->bytes += walk.record.payload.size;
             }
@@ -291,10 +311,12 @@ dt_status journal_recover(struct duet_journal *journal)
         journal_settle(journal, id);
     if (status == DT_OK)
         status = count_owed(journal, &bytes);
+    for (uint32_t id = 0; id < journal->lane_count && status == DT_OK; id++)
+        journal_release_empty(journal, id);
     if (!has_segments(journal))
         dt_random_bytes(journal->id, sizeof(journal->id));
     journal->spare_number = count > 0 ? numbers[count - 1] + 1 : 1;
-    journal->written_lsn = journal->durable_lsn = journal->next_lsn - 1;
+    journal->reached.written = journal->reached.synced = journal->next_lsn - 1;
     dt_buf_fini(&bytes);
     free(numbers);
     return status;

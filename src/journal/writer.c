@@ -108,40 +108,45 @@ static int write_chunks(struct duet_journal *journal, struct journal_chunk *firs
 
         if (error != 0)
             return error;
-        /* a segment that is left behind is synced whatever the policy of waiting */
-        if ((sync && (chunk->next == NULL || chunk->next->segment != chunk->segment)) ||
-            (journal->fsync != DUET_FSYNC_NEVER && chunk->next != NULL &&
-             chunk->next->segment != chunk->segment)) {
+        /* a segment that is left behind is synced whatever the policies: then the sync of a
+         * younger one is a sync of everything */
+        if (chunk->next != NULL ? chunk->next->segment != chunk->segment : sync)
             if (journal->disk->sync(chunk->segment->fd) != 0)
                 return errno;
-        }
     }
     return 0;
 }
 
 static bool must_sync(const struct duet_journal *journal, int64_t now_ms)
 {
-    switch (journal->fsync) {
-    case DUET_FSYNC_ALWAYS:
-        return true;
-    case DUET_FSYNC_INTERVAL:
-        return journal->is_closing ||
-               now_ms - journal->synced_ms >= journal->fsync_interval_ms;
-    case DUET_FSYNC_NEVER:
-        break;
-    }
-    return journal->is_closing;
+    uint64_t synced = journal->reached.synced;
+
+    return journal->is_closing || journal->sync_now_lsn > synced ||
+           (journal->sync_later_lsn > synced &&
+            now_ms - journal->synced_ms >= journal->fsync_interval_ms);
 }
 
-/* Lock: let go of while it writes. Everything up to here is written, and durable as the policy
- * understands it. */
+/* Lock: let go of while it tells. */
+static void tell(struct duet_journal *journal)
+{
+    struct duet_journal_progress reached = journal->reached;
+
+    pthread_cond_broadcast(&journal->changed);
+    if (journal->progress == NULL)
+        return;
+    pthread_mutex_unlock(&journal->lock);
+    journal->progress(journal->context, &reached);
+    pthread_mutex_lock(&journal->lock);
+}
+
+/* Lock: let go of while it writes. Everything up to here is written, and synced if that is due. */
 static void flush(struct duet_journal *journal)
 {
     struct journal_chunk *first = journal->first_chunk, *next;
     uint64_t last_lsn = journal->next_lsn - 1;
     struct journal_segment *last = journal->current;
     int64_t now_ms = dt_clock_ms();
-    bool sync = must_sync(journal, now_ms), is_durable;
+    bool sync = must_sync(journal, now_ms);
     int error;
 
     journal->first_chunk = journal->last_chunk = NULL;
@@ -164,28 +169,21 @@ static void flush(struct duet_journal *journal)
                 segment->fd = -1;
             }
         }
-        journal->written_lsn = last_lsn;
+        journal->reached.written = last_lsn;
         journal->writes += first != NULL;
         journal->syncs += sync;
-        if (sync)
+        if (sync) {
+            journal->reached.synced = last_lsn;
             journal->synced_ms = now_ms;
+        }
     }
     for (struct journal_chunk *chunk = first; chunk != NULL; chunk = next) {
         next = chunk->next;
         dt_buf_fini(&chunk->bytes);
         free(chunk);
     }
-    is_durable = error == 0 && (sync || journal->fsync == DUET_FSYNC_NEVER) &&
-                 journal->durable_lsn < last_lsn;
-    if (!is_durable)
-        return;
-    journal->durable_lsn = last_lsn;
-    pthread_cond_broadcast(&journal->changed);
-    if (journal->durable != NULL) {
-        pthread_mutex_unlock(&journal->lock);
-        journal->durable(journal->context, last_lsn);
-        pthread_mutex_lock(&journal->lock);
-    }
+    if (error == 0)
+        tell(journal);
 }
 
 /* ---- deleting ---- */
@@ -217,7 +215,7 @@ static void drop_finished(struct duet_journal *journal)
 static bool has_dirty_done(const struct duet_journal *journal)
 {
     for (size_t i = 0; i < journal->lane_count; i++)
-        if (journal->lanes[i].is_done_dirty)
+        if (journal->lanes[i].is_done_dirty || journal->lanes[i].is_accept_dirty)
             return true;
     return false;
 }
@@ -234,14 +232,15 @@ static int64_t next_work_ms(const struct duet_journal *journal, int64_t now_ms)
     int64_t at_ms = now_ms + 1000;
 
     if (journal->is_closing || can_drop(journal) ||
-        (journal->first_chunk != NULL && !journal->is_broken))
+        (journal->is_broken ? !journal->has_told_broken
+                            : journal->first_chunk != NULL ||
+                                  journal->sync_now_lsn > journal->reached.synced))
         return now_ms;
     if (wants_spare(journal) && journal->spare == SPARE_NONE)
         return now_ms;
     if (wants_spare(journal) && journal->spare == SPARE_FULL_DISK)
         at_ms = journal->spare_tried_ms + SPARE_PERIOD_MS;
-    if (journal->fsync == DUET_FSYNC_INTERVAL &&
-        journal->durable_lsn < journal->written_lsn &&
+    if (journal->sync_later_lsn > journal->reached.synced && !journal->is_broken &&
         journal->synced_ms + journal->fsync_interval_ms < at_ms)
         at_ms = journal->synced_ms + journal->fsync_interval_ms;
     if (has_dirty_done(journal) && journal->done_ms + DONE_PERIOD_MS < at_ms)
@@ -256,6 +255,17 @@ static void sleep_until(struct duet_journal *journal, int64_t at_ms)
     pthread_cond_timedwait(&journal->wake, &journal->lock, &until);
 }
 
+/* Lock: let go of while it tells. */
+static void tell_broken(struct duet_journal *journal)
+{
+    journal->has_told_broken = true;
+    if (journal->broken == NULL)
+        return;
+    pthread_mutex_unlock(&journal->lock);
+    journal->broken(journal->context, journal->broken_reason);
+    pthread_mutex_lock(&journal->lock);
+}
+
 static void work(struct duet_journal *journal, int64_t now_ms)
 {
     if (now_ms - journal->done_ms >= DONE_PERIOD_MS || journal->is_closing) {
@@ -263,10 +273,12 @@ static void work(struct duet_journal *journal, int64_t now_ms)
         if (!journal->is_broken)
             journal_put_done(journal);
     }
-    if (!journal->is_broken &&
-        (journal->first_chunk != NULL ||
-         (journal->durable_lsn < journal->written_lsn && must_sync(journal, now_ms))))
+    if (!journal->is_broken && (journal->first_chunk != NULL ||
+                                (journal->reached.synced < journal->reached.written &&
+                                 must_sync(journal, now_ms))))
         flush(journal);
+    if (journal->is_broken && !journal->has_told_broken)
+        tell_broken(journal);
     drop_finished(journal);
     if (wants_spare(journal) && (journal->spare != SPARE_FULL_DISK ||
                                  now_ms - journal->spare_tried_ms >= SPARE_PERIOD_MS))

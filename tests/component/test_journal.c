@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "journal/journal.h"
@@ -95,8 +97,9 @@ static uint64_t need_append(struct world *world, uint32_t lane, char name, int n
 
 static void need_durable(struct world *world, uint64_t lsn)
 {
-    assert_int_equal(duet_journal_wait(world->journal, lsn, dt_clock_ms() + WAIT_MS),
-                     DT_OK);
+    assert_int_equal(
+        duet_journal_wait(world->journal, DUET_FSYNC_ALWAYS, lsn, dt_clock_ms() + WAIT_MS),
+        DT_OK);
 }
 
 /* The next message of the lane is that one; returns its number. */
@@ -314,11 +317,13 @@ static void a_disk_that_fails_breaks_the_journal_and_says_so(void **state)
     need_durable(&world, kept);
     __atomic_store_n(&full, 1, __ATOMIC_SEQ_CST);
     lsn = need_append(&world, world.a, 'a', 1, 100);
-    assert_int_equal(duet_journal_wait(world.journal, lsn, dt_clock_ms() + WAIT_MS),
-                     DT_EIO);
+    assert_int_equal(
+        duet_journal_wait(world.journal, DUET_FSYNC_ALWAYS, lsn, dt_clock_ms() + WAIT_MS),
+        DT_EIO);
     assert_int_equal(append(&world, world.a, 'a', 2, 100, &lsn), DT_EIO);
-    assert_int_equal(duet_journal_wait(world.journal, kept, dt_clock_ms() + WAIT_MS),
-                     DT_OK);
+    assert_int_equal(
+        duet_journal_wait(world.journal, DUET_FSYNC_ALWAYS, kept, dt_clock_ms() + WAIT_MS),
+        DT_OK);
     __atomic_store_n(&full, 0, __ATOMIC_SEQ_CST);
     close_world(&world);
 }
@@ -339,7 +344,9 @@ static void looking_sees_what_is_owed_and_changes_nothing(void **state)
         assert_int_equal(
             duet_journal_append(world.journal, world.a, 0, dt_span_str("owed"), &lsn),
             DT_OK);
-    assert_int_equal(duet_journal_wait(world.journal, lsn, dt_clock_ms() + WAIT_MS), DT_OK);
+    assert_int_equal(
+        duet_journal_wait(world.journal, DUET_FSYNC_ALWAYS, lsn, dt_clock_ms() + WAIT_MS),
+        DT_OK);
     /* while its owner has it */
     assert_int_equal(duet_journal_look(world.dir, &look), DT_OK);
     duet_journal_stats(look, &stats);
@@ -526,6 +533,334 @@ static void an_interval_makes_durable_in_its_time(void **state)
     close_world(&world);
 }
 
+/* ---- policies ---- */
+
+struct told {
+    pthread_mutex_t lock;
+    struct duet_journal_progress reached;
+    int calls;
+    bool went_back;
+    char broken[160];
+};
+
+static void note_progress(void *context, const struct duet_journal_progress *reached)
+{
+    struct told *told = context;
+
+    pthread_mutex_lock(&told->lock);
+    told->went_back |= reached->written < told->reached.written ||
+                       reached->synced < told->reached.synced ||
+                       reached->synced > reached->written;
+    told->reached = *reached;
+    told->calls++;
+    pthread_mutex_unlock(&told->lock);
+}
+
+static void note_broken(void *context, const char *reason)
+{
+    struct told *told = context;
+
+    pthread_mutex_lock(&told->lock);
+    snprintf(told->broken, sizeof(told->broken), "%s", reason);
+    pthread_mutex_unlock(&told->lock);
+}
+
+static void open_telling(struct world *world, struct told *told)
+{
+    duet_journal_close(world->journal);
+    memset(told, 0, sizeof(*told));
+    pthread_mutex_init(&told->lock, NULL);
+    world->config.progress = note_progress;
+    world->config.broken = note_broken;
+    world->config.context = told;
+    open_again(world);
+}
+
+static struct told look_at(struct told *told)
+{
+    struct told copy;
+
+    pthread_mutex_lock(&told->lock);
+    copy = *told;
+    pthread_mutex_unlock(&told->lock);
+    return copy;
+}
+
+/* A disk that takes its time to sync. */
+static int sync_delay_ms;
+
+static int slow_sync(int fd)
+{
+    struct timespec delay = {0,
+                             1000000L * __atomic_load_n(&sync_delay_ms, __ATOMIC_SEQ_CST)};
+
+    (void)fd;
+    nanosleep(&delay, NULL);
+    return 0;
+}
+
+static uint64_t syncs_of(struct world *world)
+{
+    struct duet_journal_stats stats;
+
+    duet_journal_stats(world->journal, &stats);
+    return stats.syncs;
+}
+
+static void each_lane_keeps_the_promise_of_its_policy(void **state)
+{
+    struct duet_disk disk = duet_disk_system;
+    struct world world;
+    struct told told, seen;
+    uint64_t later, never, now;
+    uint64_t before;
+
+    (void)state;
+    disk.sync = slow_sync;
+    __atomic_store_n(&sync_delay_ms, 0, __ATOMIC_SEQ_CST);
+    open_world(&world, 1 << 20);
+    world.config.disk = &disk;
+    world.config.fsync = DUET_FSYNC_INTERVAL;
+    world.config.fsync_interval_ms = 3600 * 1000;
+    open_telling(&world, &told);
+    /* the first interval has passed since the machine was started: this one is synced */
+    need_durable(&world, need_append(&world, world.a, 'a', 0, 100));
+    before = syncs_of(&world);
+    later = need_append(&world, world.a, 'a', 1, 100);
+    duet_journal_lane_policy(world.journal, world.b, DUET_FSYNC_NEVER);
+    never = need_append(&world, world.b, 'b', 0, 100);
+    /* written is enough for both, and nothing is synced for them */
+    assert_int_equal(duet_journal_wait(world.journal, DUET_FSYNC_INTERVAL, later,
+                                       dt_clock_ms() + WAIT_MS),
+                     DT_OK);
+    assert_int_equal(
+        duet_journal_wait(world.journal, DUET_FSYNC_NEVER, never, dt_clock_ms() + WAIT_MS),
+        DT_OK);
+    assert_int_equal(syncs_of(&world), before);
+    assert_int_equal(duet_journal_wait(world.journal, DUET_FSYNC_ALWAYS, never, 1),
+                     DT_ETIMEDOUT);
+    /* one that has to be synced takes all before it along */
+    duet_journal_lane_policy(world.journal, world.b, DUET_FSYNC_ALWAYS);
+    now = need_append(&world, world.b, 'b', 1, 100);
+    need_durable(&world, now);
+    assert_true(syncs_of(&world) > before);
+    /* and so does who asks for it */
+    later = need_append(&world, world.a, 'a', 2, 100);
+    assert_int_equal(duet_journal_sync(world.journal, dt_clock_ms() + WAIT_MS), DT_OK);
+    need_durable(&world, later);
+    duet_journal_close(world.journal);
+    world.journal = NULL;
+    seen = look_at(&told);
+    assert_false(seen.went_back);
+    assert_int_equal(seen.broken[0], '\0');
+    assert_true(duet_journal_kept(DUET_FSYNC_ALWAYS, &seen.reached) >= later);
+    close_world(&world);
+}
+
+struct appender {
+    pthread_t thread;
+    struct world *world;
+    char lane;
+    uint32_t id;
+};
+
+enum { APPENDERS = 8, APPENDS = 50 };
+
+static void *append_and_wait(void *context)
+{
+    struct appender *appender = context;
+    uint8_t bytes[64] = {0};
+    uint64_t lsn;
+
+    for (int i = 0; i < APPENDS; i++) {
+        if (duet_journal_append_until(appender->world->journal, appender->id, 0,
+                                      dt_span_of(bytes, sizeof(bytes)),
+                                      dt_clock_ms() + WAIT_MS, &lsn) != DT_OK)
+            return appender;
+        if (duet_journal_wait(appender->world->journal, DUET_FSYNC_ALWAYS, lsn,
+                              dt_clock_ms() + WAIT_MS) != DT_OK)
+            return appender;
+    }
+    return NULL;
+}
+
+static void threads_that_wait_share_their_syncs(void **state)
+{
+    struct duet_disk disk = duet_disk_system;
+    struct appender appenders[APPENDERS];
+    struct duet_journal_stats stats;
+    struct world world;
+    struct told told;
+    void *failed;
+
+    (void)state;
+    disk.sync = slow_sync;
+    __atomic_store_n(&sync_delay_ms, 5, __ATOMIC_SEQ_CST);
+    open_world(&world, 1 << 20);
+    world.config.disk = &disk;
+    open_telling(&world, &told);
+    for (int i = 0; i < APPENDERS; i++) {
+        appenders[i] = (struct appender){.world = &world, .id = i % 2 ? world.a : world.b};
+        assert_int_equal(
+            pthread_create(&appenders[i].thread, NULL, append_and_wait, &appenders[i]), 0);
+    }
+    for (int i = 0; i < APPENDERS; i++) {
+        pthread_join(appenders[i].thread, &failed);
+        assert_null(failed);
+    }
+    duet_journal_stats(world.journal, &stats);
+    assert_int_equal(stats.messages, APPENDERS * APPENDS);
+    assert_true(stats.syncs <= APPENDERS * APPENDS / 2);
+    assert_true(look_at(&told).calls <= (int)stats.writes); /* once for each group */
+    close_world(&world);
+}
+
+static void a_broken_journal_tells_who_waits(void **state)
+{
+    struct duet_disk disk = duet_disk_system;
+    struct world world;
+    struct told told;
+    int64_t until_ms = dt_clock_ms() + WAIT_MS;
+    uint64_t lsn;
+
+    (void)state;
+    disk.write_at = failing_write;
+    __atomic_store_n(&full, 0, __ATOMIC_SEQ_CST);
+    open_world(&world, 1 << 20);
+    world.config.disk = &disk;
+    open_telling(&world, &told);
+    __atomic_store_n(&full, 1, __ATOMIC_SEQ_CST);
+    lsn = need_append(&world, world.a, 'a', 0, 100);
+    while (look_at(&told).broken[0] == '\0')
+        assert_true(dt_clock_ms() < until_ms);
+    assert_true(look_at(&told).reached.written < lsn);
+    close_world(&world);
+}
+
+/* ---- marks ---- */
+
+static void a_cancelled_message_never_comes_back(void **state)
+{
+    struct world world;
+    struct duet_journal_cursor at = {0};
+    struct duet_journal_stats stats;
+    struct duet_journal_lane *lanes;
+    size_t count;
+    uint64_t lsn[6], mark;
+
+    (void)state;
+    open_world(&world, 1 << 20);
+    for (int n = 0; n < 6; n++)
+        lsn[n] = need_append(&world, world.a, 'a', n, 100);
+    need_done(&world, world.a, lsn[0], 1, 100);
+    assert_int_equal(duet_journal_cancel(world.journal, world.a, lsn[0], 100, &mark),
+                     DT_EINVAL);
+    assert_int_equal(duet_journal_cancel(world.journal, world.a, lsn[4], 100, &mark),
+                     DT_OK);
+    assert_int_equal(duet_journal_cancel(world.journal, world.a, lsn[2], 100, &mark),
+                     DT_OK);
+    need_durable(&world, mark);
+    assert_int_equal(duet_journal_accept(world.journal, world.a, lsn[3]), DT_OK);
+    need_next(&world, world.a, &at, 'a', 1);
+    need_next(&world, world.a, &at, 'a', 3);
+    for (int round = 0; round < 2; round++) {
+        memset(&at, 0, sizeof(at));
+        duet_journal_close(world.journal);
+        open_again(&world);
+        duet_journal_stats(world.journal, &stats);
+        assert_int_equal(stats.messages, 3);
+        assert_int_equal(stats.bytes, 300);
+        assert_int_equal(duet_journal_lanes(world.journal, &lanes, &count), DT_OK);
+        assert_int_equal(lanes[world.a].accepted_lsn, lsn[3]);
+        free(lanes);
+        need_next(&world, world.a, &at, 'a', 1);
+        need_next(&world, world.a, &at, 'a', 3);
+        need_next(&world, world.a, &at, 'a', 5);
+        need_no_more(&world, world.a, &at);
+    }
+    need_done(&world, world.a, lsn[3], 2, 200);
+    need_next(&world, world.a, &(struct duet_journal_cursor){0}, 'a', 5);
+    need_done(&world, world.a, lsn[5], 1, 100);
+    duet_journal_stats(world.journal, &stats);
+    assert_int_equal(stats.messages, 0);
+    close_world(&world);
+}
+
+static void segments_of_cancelled_messages_go_too(void **state)
+{
+    struct world world;
+    int64_t until_ms = dt_clock_ms() + WAIT_MS;
+    uint64_t lsn, mark;
+
+    (void)state;
+    open_world(&world, 4 * SEGMENT);
+    for (int n = 0; n < 200; n++) { /* ten times what fits */
+        while (append(&world, world.a, 'a', n, 1000, &lsn) == DT_ENOSPC)
+            assert_true(dt_clock_ms() < until_ms);
+        assert_int_equal(duet_journal_cancel(world.journal, world.a, lsn, 1000, &mark),
+                         DT_OK);
+    }
+    close_world(&world);
+}
+
+static void a_full_journal_still_takes_notes(void **state)
+{
+    struct world world;
+    struct duet_journal_cursor at = {0};
+    uint64_t lsn, first = 0, mark;
+
+    (void)state;
+    open_world(&world, 2 * SEGMENT);
+    while (append(&world, world.a, 'a', 0, 400, &lsn) == DT_OK)
+        if (first == 0)
+            first = lsn;
+    assert_int_equal(duet_journal_cancel(world.journal, world.a, first, 400, &mark), DT_OK);
+    assert_int_equal(duet_journal_sync(world.journal, dt_clock_ms() + WAIT_MS), DT_OK);
+    duet_journal_close(world.journal);
+    open_again(&world);
+    assert_int_equal(need_next(&world, world.a, &at, 'a', 0), first + 1);
+    close_world(&world);
+}
+
+/* ---- file systems in memory ---- */
+
+/* What /proc/self/mounts says of the longest mount point that the path begins with. */
+static void file_system_of(const char *path, char type[64])
+{
+    FILE *mounts = fopen("/proc/self/mounts", "r");
+    char line[4096], point[1024], found[64];
+    size_t longest = 0;
+
+    assert_non_null(mounts);
+    strcpy(type, "");
+    while (fgets(line, sizeof(line), mounts) != NULL)
+        if (sscanf(line, "%*s %1023s %63s", point, found) == 2 &&
+            strncmp(path, point, strlen(point)) == 0 && strlen(point) >= longest) {
+            longest = strlen(point);
+            strcpy(type, found);
+        }
+    fclose(mounts);
+}
+
+static void a_folder_in_memory_is_known(void **state)
+{
+    static const char *const folders[] = {"/dev/shm", "/dev/shm/not/there/yet",
+                                          BINARY_DIR, BINARY_DIR "/not/there/yet",
+                                          "/",        "/proc"};
+    char type[64];
+    bool is_volatile;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        file_system_of(folders[i], type);
+        assert_int_equal(duet_journal_is_volatile(folders[i], &is_volatile), DT_OK);
+        assert_int_equal(is_volatile, strcmp(type, "tmpfs") == 0);
+    }
+    assert_int_equal(duet_journal_is_volatile("not-there", &is_volatile), DT_OK);
+    assert_int_equal(duet_journal_is_volatile("/proc/self/mounts/x", &is_volatile), DT_OK);
+    assert_false(is_volatile);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -541,6 +876,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(one_process_at_a_time_has_it),
         cmocka_unit_test(bad_wishes_are_sentences),
         cmocka_unit_test(an_interval_makes_durable_in_its_time),
+        cmocka_unit_test(each_lane_keeps_the_promise_of_its_policy),
+        cmocka_unit_test(threads_that_wait_share_their_syncs),
+        cmocka_unit_test(a_broken_journal_tells_who_waits),
+        cmocka_unit_test(a_cancelled_message_never_comes_back),
+        cmocka_unit_test(segments_of_cancelled_messages_go_too),
+        cmocka_unit_test(a_full_journal_still_takes_notes),
+        cmocka_unit_test(a_folder_in_memory_is_known),
     };
 
     return test_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));

@@ -191,11 +191,12 @@ static struct pending accepted[APPENDS + 1];
 static size_t accepted_count, told_count;
 static pthread_mutex_t accepted_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void durable(void *context, uint64_t lsn)
+static void progress(void *context, const struct duet_journal_progress *reached)
 {
     (void)context;
     pthread_mutex_lock(&accepted_lock);
-    for (; told_count < accepted_count && accepted[told_count].lsn <= lsn; told_count++)
+    for (; told_count < accepted_count && accepted[told_count].lsn <= reached->synced;
+         told_count++)
         told->durable[accepted[told_count].lane] = accepted[told_count].n;
     pthread_mutex_unlock(&accepted_lock);
 }
@@ -224,7 +225,7 @@ static void append_one(struct duet_journal *journal, size_t lane, uint32_t id)
 
     fill(bytes, size, lane, n);
     do {
-        /* held over the append: durable() must find it noted */
+        /* held over the append: progress() must find it noted */
         pthread_mutex_lock(&accepted_lock);
         told->appended[lane] = n;
         status = duet_journal_append(journal, id, 0, dt_span_of(bytes, size), &lsn);
@@ -249,7 +250,7 @@ static void child(const char *dir, uint64_t seed)
 
     config_of(&config, dir);
     config.disk = &disk;
-    config.durable = durable;
+    config.progress = progress;
     need(duet_journal_open(&config, &journal) == DT_OK);
     dt_buf_init(&payload, SEGMENT);
     for (size_t lane = 0; lane < LANES; lane++)
@@ -264,7 +265,8 @@ static void child(const char *dir, uint64_t seed)
             pthread_mutex_lock(&accepted_lock);
             uint64_t lsn = accepted[accepted_count - 1].lsn;
             pthread_mutex_unlock(&accepted_lock);
-            need(duet_journal_wait(journal, lsn, dt_clock_ms() + 20000) == DT_OK);
+            need(duet_journal_wait(journal, DUET_FSYNC_ALWAYS, lsn,
+                                   dt_clock_ms() + 20000) == DT_OK);
         }
         lane = test_random_below(&random, LANES);
         status = duet_journal_next(journal, ids[lane], &cursors[lane], &payload, &record);
