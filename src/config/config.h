@@ -72,6 +72,7 @@ struct duet_config {
     int64_t batch_count_max; /* consumer.batch.messages, 500: messages per transaction */
     int64_t batch_ms_max;    /* consumer.batch.ms, 50: a transaction is cut after this */
     int64_t handler_tries;   /* consumer.handler.tries, 3 */
+    int64_t hold_ms;         /* consumer.hold.ms, 30000: a missing number is listed then */
     struct duet_route_config *routes;
     size_t route_count;
     char *key_path; /* <folder>/<migration>.keys */

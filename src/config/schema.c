@@ -323,6 +323,18 @@ const struct duet_schema_key duet_schema[] = {
      .offset = AT(handler_tries),
      .min = 1,
      .max = 1000},
+    {.section = "consumer",
+     .name = "hold.ms",
+     .type = "milliseconds",
+     .fallback = "30000",
+     .allowed = "0 to 86400000",
+     .about =
+         "A number that is missing, and that no link explains, is listed as a gap after "
+         "this time.",
+     .store = duet_store_integer,
+     .offset = AT(hold_ms),
+     .min = 0,
+     .max = 86400000},
 
     {.section = "",
      .name = "routes",

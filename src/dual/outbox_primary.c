@@ -172,8 +172,8 @@ static dt_status check_secondary_takes(struct duet_outbox *outbox,
 static dt_status put_locked(struct duet_outbox *outbox, struct duet_outgoing *outgoing,
                             int64_t event_time_ms)
 {
-    struct duet_send send = {NULL, 0,       &outgoing->record, outgoing->stamp_bytes,
-                             NULL, outgoing};
+    struct duet_send send = {
+        .record = &outgoing->record, .stamp = outgoing->stamp_bytes, .token = outgoing};
     struct duet_count *row;
     bool waited = false, secondary;
     dt_status status;

@@ -21,12 +21,10 @@ void duet_outbox_secondary_gone(struct duet_outbox *outbox, struct duet_outgoing
 static dt_status send_secondary(struct duet_outbox *outbox, struct duet_outgoing *outgoing)
 {
     struct duet_rmq_message message;
-    struct duet_send send = {outgoing->lane->box->route,
-                             outgoing->lane->partition,
-                             NULL,
-                             NULL,
-                             &message,
-                             outgoing};
+    struct duet_send send = {.route = outgoing->lane->box->route,
+                             .partition = outgoing->lane->partition,
+                             .message = &message,
+                             .token = outgoing};
     dt_status status;
 
     dt_buf_clear(&outbox->scratch);

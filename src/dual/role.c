@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "dual/role_gaps.h"
 #include "dual/role_report.h"
 #include "dual/rules.h"
 
@@ -54,10 +55,7 @@ dt_status duet_role_note(struct duet_role_thread *role, enum duet_ledger_kind ki
                          const struct duet_id *id, int64_t position, const char *reason)
 {
     struct duet_ledger_entry entry;
-    dt_status status = begin(role);
 
-    if (status != DT_OK)
-        return status;
     memset(&entry, 0, sizeof(entry));
     entry.kind = kind;
     snprintf(entry.topic, sizeof(entry.topic), "%s", part->state.topic);
@@ -69,7 +67,15 @@ dt_status duet_role_note(struct duet_role_thread *role, enum duet_ledger_kind ki
     entry.position = position;
     entry.at_ms = dt_clock_wall_ms();
     snprintf(entry.reason, sizeof(entry.reason), "%s", reason);
-    return duet_sink_ledger(role->sink, &entry);
+    return duet_role_put_ledger(role, &entry);
+}
+
+dt_status duet_role_put_ledger(struct duet_role_thread *role,
+                               const struct duet_ledger_entry *entry)
+{
+    dt_status status = begin(role);
+
+    return status == DT_OK ? duet_sink_ledger(role->sink, entry) : status;
 }
 
 static bool is_dirty(const struct duet_part *part)
@@ -151,6 +157,10 @@ static dt_status load(struct duet_role_thread *role, size_t p)
         return dt_error_wrap(status, "loading the state of %s %s/%d", role->group,
                              role->route->topic, (int)p);
     part->loaded = true;
+    status = duet_role_load_gaps(role, part);
+    if (status != DT_OK)
+        return dt_error_wrap(status, "loading the gaps of %s %s/%d", role->group,
+                             role->route->topic, (int)p);
     atomic_store(&role->worked_ms, dt_clock_ms()); /* the ends are asked for anew */
     for (int side = 0; side < DUET_SIDES; side++)
         duet_track_init(&part->track[side], (enum duet_side)side,
@@ -297,6 +307,10 @@ static dt_status turn(struct duet_role_thread *role, bool *worked)
     if (status != DT_OK)
         return status;
     keep(role);
+    for (size_t p = 0; status == DT_OK && p < role->part_count; p++)
+        status = duet_role_watch_gaps(role, &role->parts[p]);
+    if (status != DT_OK)
+        return status;
     if (handled > 0)
         atomic_store(&role->worked_ms, dt_clock_ms());
     if (role->in_transaction ||
@@ -505,6 +519,7 @@ void duet_role_close(struct duet_role_thread *role)
             duet_track_fini(&role->parts[p].track[side]);
             duet_counts_fini(&role->parts[p].reported[side]);
         }
+        duet_role_forget_gaps(&role->parts[p]);
         if (role->parts[p].loaded)
             duet_role_state_fini(&role->parts[p].state);
     }

@@ -17,12 +17,17 @@
 #include "dual/wake.h"
 #include "duet/duet.h"
 
+struct duet_role_gap;
+
 struct duet_part { /* one partition */
     struct duet_role_state state;
     struct duet_track track[DUET_SIDES];
     bool loaded;
-    bool claimed;    /* in the open transaction */
-    atomic_int wish; /* enum duet_side; set by the consumer's thread */
+    bool claimed;               /* in the open transaction */
+    atomic_int wish;            /* enum duet_side; set by the consumer's thread */
+    struct duet_role_gap *gaps; /* role_gaps.h: numbers that are missing now */
+    size_t gap_count;
+    int64_t gaps_looked_ms, link_warned_ms;
     /* for the reporter, under role->lock: */
     struct duet_role_report report;
     struct duet_counts reported[DUET_SIDES]; /* dirty rows are still to be sent */
@@ -88,5 +93,7 @@ void duet_role_assign(struct duet_role_thread *role, struct duet_part *part,
 dt_status duet_role_note(struct duet_role_thread *role, enum duet_ledger_kind kind,
                          const struct duet_part *part, enum duet_side side,
                          const struct duet_id *id, int64_t position, const char *reason);
+dt_status duet_role_put_ledger(struct duet_role_thread *role,
+                               const struct duet_ledger_entry *entry);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "dual/delivery.h"
 #include "dual/role.h"
+#include "dual/role_gaps.h"
 #include "dual/rules.h"
 
 /* Whether the role has done this id. Without the rule HOLES only the highest counts. */
@@ -259,7 +260,11 @@ dt_status duet_role_handle(struct duet_role_thread *role, enum duet_side side,
         }
         if (track->phase != DUET_TRACK_READING || record->position < track->next)
             continue;
-        status = count_read(role, track->cursor, record);
+        status = duet_role_begin_boot(part, side, record);
+        if (status == DT_OK)
+            status = count_read(role, track->cursor, record);
+        if (status == DT_OK)
+            status = duet_role_take_link(role, part, side, record);
         if (status == DT_OK && main)
             status = process(role, part, side, record);
         if (status == DT_OK)

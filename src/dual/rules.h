@@ -18,7 +18,10 @@ enum duet_rule {
     DUET_RULE_SPLIT = 1 << 5,  /* after a switch the new side is read from its own cursor */
     DUET_RULE_MARK = 1 << 6,   /* the record before the cursor must be the one read then */
     DUET_RULE_FIFO = 1 << 7,   /* the secondary's lane keeps the primary's order */
-    DUET_RULE_ONE = 1 << 8     /* one request in flight per RocketMQ queue */
+    DUET_RULE_ONE = 1 << 8,    /* one request in flight per RocketMQ queue */
+    DUET_RULE_LINK =
+        1 << 9, /* a link closes numbers that were given up, or tells of them */
+    DUET_RULE_BOOTGAP = 1 << 10 /* a link tells where the boot before ended */
 };
 
 /* All but these are in force; 0 again: all. Before any instance is opened. */

@@ -177,13 +177,32 @@ static void encode_headers(struct duet_rmq_message *message,
             put_base64(scratch, dt_span_of(scratch->data + start, scratch->size - start)));
 }
 
+static size_t properties_size(const struct duet_rmq_message *message)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < message->property_count; i++) /* two separators */
+        total += message->properties[i].name.size + message->properties[i].value.size + 2;
+    return total;
+}
+
+bool duet_mapping_add_link(struct duet_rmq_message *message, struct dt_span link_text,
+                           struct duet_property *properties)
+{
+    if (properties_size(message) + strlen(DUET_PROPERTY_LINK) + link_text.size + 2 >
+        DUET_PROPERTIES_MAX)
+        return false;
+    add_property(message, properties, DUET_PROPERTY_LINK, link_text);
+    return true;
+}
+
 dt_status duet_mapping_encode(struct duet_rmq_message *message,
                               const struct duet_record *record, struct dt_span stamp_text,
                               struct dt_buf *scratch, struct duet_property *properties)
 {
     static const uint8_t stand_in[1] = {0};
     bool is_word = duet_text_word(record->key);
-    size_t need, total = 0;
+    size_t need, total;
     struct plan plan;
     dt_status status;
 
@@ -208,9 +227,7 @@ dt_status duet_mapping_encode(struct duet_rmq_message *message,
     add_property(message, properties, DUET_STAMP_PROPERTY, stamp_text);
     encode_headers(message, record, &plan, scratch, properties);
 
-    for (size_t i = 0; i < message->property_count; i++)
-        total +=
-            properties[i].name.size + properties[i].value.size + 2; /* two separators */
+    total = properties_size(message);
     if (total > DUET_PROPERTIES_MAX)
         return too_big("properties", total, DUET_PROPERTIES_MAX);
     return DT_OK;

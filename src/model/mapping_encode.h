@@ -26,4 +26,9 @@ dt_status duet_mapping_encode(struct duet_rmq_message *message,
                               const struct duet_record *record, struct dt_span stamp_text,
                               struct dt_buf *scratch, struct duet_property *properties);
 
+/* Adds DUET_LINK to a message that was just encoded into `properties`, if it fits; false: it
+ * would be too much for RocketMQ, and the message is as it was. */
+bool duet_mapping_add_link(struct duet_rmq_message *message, struct dt_span link_text,
+                           struct duet_property *properties);
+
 #endif

@@ -48,26 +48,56 @@ static void read_headers(const rd_kafka_message_t *message, size_t count,
     }
 }
 
-/* The stamp is the last header of its name: whoever copies a record adds at the end. One that
- * does not count is a header like any other. */
+/* The last header of this name: whoever copies a record adds at the end. -1: none. */
+static ptrdiff_t find_last(const struct duet_header *headers, size_t count,
+                           const char *name)
+{
+    ptrdiff_t at = (ptrdiff_t)count - 1;
+
+    while (at >= 0 && !dt_span_equal_str(headers[at].name, name))
+        at--;
+    return at;
+}
+
+static void take_out(struct duet_header *headers, size_t *count, ptrdiff_t at)
+{
+    (*count)--;
+    memmove(&headers[at], &headers[at + 1], (*count - (size_t)at) * sizeof(*headers));
+}
+
+/* A stamp that does not count is a header like any other. */
 static enum duet_stamp_verdict take_stamp(const struct duet_kafka_origin *origin,
                                           int32_t partition, struct duet_header *headers,
                                           size_t *count, struct duet_stamp *stamp)
 {
     enum duet_stamp_verdict verdict;
-    size_t at = *count;
+    ptrdiff_t at = find_last(headers, *count, DUET_STAMP_KAFKA_HEADER);
 
-    while (at > 0 && !dt_span_equal_str(headers[at - 1].name, DUET_STAMP_KAFKA_HEADER))
-        at--;
-    if (at-- == 0)
+    if (at < 0)
         return DUET_STAMP_MISSING;
     verdict = duet_stamp_decode(stamp, headers[at].value, origin->stamp_key, origin->topic,
                                 partition);
-    if (verdict != DUET_STAMP_OK)
-        return verdict;
-    (*count)--;
-    memmove(&headers[at], &headers[at + 1], (*count - at) * sizeof(*headers));
-    return DUET_STAMP_OK;
+    if (verdict == DUET_STAMP_OK)
+        take_out(headers, count, at);
+    return verdict;
+}
+
+/* The same for the link of a record with a stamp. */
+static void take_link(const struct duet_kafka_origin *origin, struct duet_header *headers,
+                      size_t *count, struct duet_read_record *out)
+{
+    ptrdiff_t at = find_last(headers, *count, DUET_LINK_KAFKA_HEADER);
+    struct duet_link link;
+
+    out->link_verdict = DUET_LINK_MISSING;
+    if (at < 0)
+        return;
+    out->link_verdict = duet_link_decode(&link, headers[at].value, origin->stamp_key,
+                                         origin->topic, &out->stamp.id);
+    if (out->link_verdict != DUET_LINK_OK)
+        return;
+    out->link = headers[at].value;
+    take_out(headers, count, at);
 }
 
 static void read_record(const struct duet_kafka_origin *origin,
@@ -84,6 +114,10 @@ static void read_record(const struct duet_kafka_origin *origin,
         out->record.timestamp_ms = -1;
     read_headers(message, count, headers);
     out->verdict = take_stamp(origin, message->partition, headers, &count, &out->stamp);
+    if (out->verdict == DUET_STAMP_OK)
+        take_link(origin, headers, &count, out);
+    else
+        out->link_verdict = DUET_LINK_MISSING;
     out->record.headers = headers;
     out->record.header_count = count;
     if (out->verdict != DUET_STAMP_OK) {

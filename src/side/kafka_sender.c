@@ -99,7 +99,7 @@ static void *bytes_of(struct dt_span span)
 static rd_kafka_headers_t *headers_of(const struct duet_send *send)
 {
     const struct duet_record *record = send->record;
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(record->header_count + 1);
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(record->header_count + 2);
 
     for (size_t i = 0; i < record->header_count; i++) {
         const struct duet_header *header = &record->headers[i];
@@ -108,6 +108,10 @@ static rd_kafka_headers_t *headers_of(const struct duet_send *send)
         rd_kafka_header_add(headers, name, (ssize_t)header->name.size, header->value.data,
                             (ssize_t)header->value.size);
     }
+    if (send->link.data != NULL)
+        rd_kafka_header_add(headers, DUET_LINK_KAFKA_HEADER,
+                            sizeof(DUET_LINK_KAFKA_HEADER) - 1, send->link.data,
+                            (ssize_t)send->link.size);
     rd_kafka_header_add(headers, DUET_STAMP_KAFKA_HEADER,
                         sizeof(DUET_STAMP_KAFKA_HEADER) - 1, send->stamp, DUET_STAMP_SIZE);
     return headers;

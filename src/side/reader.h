@@ -10,6 +10,7 @@
 #ifndef SIDE_READER_H
 #define SIDE_READER_H
 
+#include "model/link.h"
 #include "model/record.h"
 #include "side/side.h"
 
@@ -22,6 +23,10 @@ struct duet_read_record {
     enum duet_stamp_verdict verdict;
     uint64_t
         broker_mark; /* RocketMQ: store time; Kafka: 0 (the reader's user hashes ids) */
+    /* A link that counts, as bytes; data NULL: none. One that does not is, on Kafka, a header
+     * like any other; link_verdict says why it does not. */
+    struct dt_span link;
+    enum duet_link_verdict link_verdict;
     struct duet_record record;
     bool corrupt; /* the mapping's own properties are broken: record is as stored */
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/status.h"
 
 struct rocketmq_batch {
@@ -75,26 +76,46 @@ static dt_status keep_headers(struct rocketmq_batch *batch,
     return DT_OK;
 }
 
-/* The properties as spans; the stamp is looked up on the way. */
-static struct dt_span read_properties(const rmq_received *message,
-                                      struct duet_property *properties)
+/* The properties as spans; stamp and link are looked up on the way. */
+static void read_properties(const rmq_received *message, struct duet_property *properties,
+                            struct dt_span *stamp, struct dt_span *link)
 {
-    struct dt_span stamp = {NULL, 0};
-
+    *stamp = *link = dt_span_of(NULL, 0);
     for (size_t i = 0; i < message->property_count; i++) {
         properties[i].name = dt_span_str(message->properties[i].name);
         properties[i].value = dt_span_str(message->properties[i].value);
         if (dt_span_equal_str(properties[i].name, DUET_STAMP_PROPERTY))
-            stamp = properties[i].value;
+            *stamp = properties[i].value;
+        else if (dt_span_equal_str(properties[i].name, DUET_PROPERTY_LINK))
+            *link = properties[i].value;
     }
-    return stamp;
+}
+
+/* The scratch has room for it: it counts what all such texts take. */
+static void read_link(const struct duet_rocketmq_origin *origin, struct dt_span text,
+                      struct dt_buf *scratch, struct duet_read_record *out)
+{
+    struct duet_link link;
+    uint8_t *to;
+    size_t size;
+
+    out->link_verdict = text.data == NULL ? DUET_LINK_MISSING : DUET_LINK_BAD_SIZE;
+    if (text.size == 0 || (to = dt_buf_reserve(scratch, text.size)) == NULL ||
+        !dt_base64_decode(to, &size, (const char *)text.data, text.size))
+        return;
+    out->link_verdict = duet_link_decode(&link, dt_span_of(to, size), origin->stamp_key,
+                                         origin->topic, &out->stamp.id);
+    if (out->link_verdict != DUET_LINK_OK)
+        return;
+    dt_buf_commit(scratch, size);
+    out->link = dt_span_of(to, size);
 }
 
 static dt_status read_record(const struct duet_rocketmq_origin *origin,
                              struct rocketmq_batch *batch, const rmq_received *message,
                              struct duet_read_record *out, struct working *working)
 {
-    struct dt_span stamp = read_properties(message, working->properties);
+    struct dt_span stamp, link;
     struct duet_rmq_message mapped = {.body = dt_span_of(message->body, message->body_size),
                                       .properties = working->properties,
                                       .property_count = message->property_count};
@@ -104,6 +125,7 @@ static dt_status read_record(const struct duet_rocketmq_origin *origin,
                                .store_ms = message->store_ms};
     dt_status status = DT_OK;
 
+    read_properties(message, working->properties, &stamp, &link);
     out->position = message->offset;
     out->broker_mark = (uint64_t)message->store_ms;
     out->corrupt = message->corrupt_body;
@@ -113,7 +135,9 @@ static dt_status read_record(const struct duet_rocketmq_origin *origin,
         status = duet_mapping_decode(&out->record, &mapped, out->stamp.flags,
                                      &batch->scratch, working->headers);
         out->corrupt = out->corrupt || status != DT_OK;
+        read_link(origin, link, &batch->scratch, out);
     } else {
+        out->link_verdict = DUET_LINK_MISSING;
         duet_derive_rocketmq(&out->stamp, &origin->derive, &found);
     }
     if (status == DT_ENOMEM)

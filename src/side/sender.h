@@ -8,6 +8,7 @@
 #ifndef SIDE_SENDER_H
 #define SIDE_SENDER_H
 
+#include "model/link.h"
 #include "model/mapping.h"
 #include "side/side.h"
 
@@ -28,10 +29,11 @@ struct duet_send {
     const struct duet_plan_route *route;
     int32_t partition;
     const struct duet_record *record; /* Kafka sends this ... */
-    const uint8_t *stamp;             /* ... with this, DUET_STAMP_SIZE bytes */
+    const uint8_t *stamp;             /* ... with this, DUET_STAMP_SIZE bytes, and `link` */
     const struct duet_rmq_message
-        *message; /* RocketMQ sends this; the stamp is in it. Copied */
+        *message; /* RocketMQ sends this; stamp and link are in it. Copied */
     void *token;
+    struct dt_span link; /* data NULL: none */
 };
 
 dt_status duet_sender_new(struct duet_side_client *client, size_t memory_max,

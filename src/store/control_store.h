@@ -227,7 +227,8 @@ dt_status duet_store_ledger_put(struct duet_store *store,
                                 const struct duet_ledger_entry *entries, size_t count);
 dt_status duet_store_ledger(struct duet_store *store, struct duet_ledger_entry **out,
                             size_t *count);
-/* Messages (not entries) per kind, unresolved ones. */
+/* Messages (not entries) per kind, unresolved ones; of gaps each number once, however many list
+ * it. */
 dt_status duet_store_ledger_totals(struct duet_store *store,
                                    int64_t totals[DUET_LEDGER_KINDS]);
 

@@ -225,3 +225,34 @@ dt_status duet_sink_ledger_after(struct duet_sink *sink, int64_t after,
     }
     return status;
 }
+
+dt_status duet_sink_open_gaps(struct duet_sink *sink, const char *topic, int32_t partition,
+                              struct duet_ledger_entry **out, size_t *count)
+{
+    struct duet_rows rows;
+    dt_status status;
+
+    *out = NULL;
+    *count = 0;
+    duet_sql_select(&sink->sql, &rows,
+                    "SELECT kind, topic, grp, partition, side, first_id, position,"
+                    " max(messages), min(at_ms), reason, max(resolved)"
+                    " FROM main.duet_ledger WHERE kind = ?1 AND grp = ?2 AND topic = ?3"
+                    " AND partition = ?4 GROUP BY side, first_id, position"
+                    " HAVING max(resolved) = 0 ORDER BY min(entry) LIMIT ?5",
+                    DUET_BIND(duet_integer(DUET_LEDGER_GAP), duet_text(sink->group),
+                              duet_text(topic), duet_integer(partition),
+                              duet_integer(DUET_SINK_LEDGER_MAX)));
+    while (duet_rows_next(&rows)) {
+        struct duet_ledger_entry *entry = duet_array_add(out, count, sizeof(*entry));
+
+        rows.status = entry == NULL ? DT_ENOMEM : duet_ledger_row_read(&rows, 0, entry);
+    }
+    status = duet_rows_end(&rows);
+    if (status != DT_OK) {
+        free(*out);
+        *out = NULL;
+        *count = 0;
+    }
+    return status;
+}

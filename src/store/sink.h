@@ -28,7 +28,11 @@ struct duet_cursor {
     int64_t position; /* every id before it is in the processed set; -1: not begun */
     int64_t read_to;  /* positions below have been counted; 0 at first */
     struct duet_marks marks;
-    struct duet_idset seen;    /* ids read on this side: a second copy is a duplicate */
+    struct duet_idset seen; /* ids read on this side: a second copy is a duplicate */
+    struct duet_idset
+        absent; /* numbers known not to be on this side: nobody waits for them */
+    struct duet_idset
+        ended; /* boots known to be over, as links of this side say: [0, end) */
     struct duet_counts counts; /* duet_role_counter per window and day */
     bool dirty;
 };
@@ -97,6 +101,11 @@ dt_status duet_sink_switch(struct duet_sink *sink, const char *topic, int32_t pa
 dt_status duet_sink_ledger_after(struct duet_sink *sink, int64_t after,
                                  struct duet_ledger_entry **out, size_t *count,
                                  int64_t *last);
+
+/* The gaps of a partition that were listed and are not resolved yet; at most
+ * DUET_SINK_LEDGER_MAX, the oldest. The caller frees *out with free(). */
+dt_status duet_sink_open_gaps(struct duet_sink *sink, const char *topic, int32_t partition,
+                              struct duet_ledger_entry **out, size_t *count);
 
 /* ---- compare: the application's tables, live against shadow ---- */
 

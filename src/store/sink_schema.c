@@ -4,7 +4,8 @@
 
 #define SINK_SCHEMA 1
 
-/* duet_set.which: "processed", or the side whose log was read ("kafka", "rocketmq"). */
+/* duet_set.which: "processed", or the side whose log was read ("kafka", "rocketmq"), and of it
+ * what links say ("kafka-absent", "kafka-ended", ...). */
 static const char tables[] =
     "CREATE TABLE IF NOT EXISTS duet_meta (name TEXT PRIMARY KEY,"
     " value INTEGER NOT NULL) WITHOUT ROWID;"

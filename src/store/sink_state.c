@@ -8,7 +8,11 @@
 
 enum { MARKS_BYTES_MAX = 4096 };
 
-static const char processed[] = "processed"; /* duet_set.which; else a side's name */
+/* duet_set.which */
+static const char processed[] = "processed";
+static const char *const seen_on[DUET_SIDES] = {"kafka", "rocketmq"};
+static const char *const absent_on[DUET_SIDES] = {"kafka-absent", "rocketmq-absent"};
+static const char *const ended_on[DUET_SIDES] = {"kafka-ended", "rocketmq-ended"};
 
 /* ---- load ---- */
 
@@ -24,6 +28,8 @@ static void state_init(struct duet_role_state *state, const char *topic, int32_t
         cursor->position = -1;
         duet_marks_init(&cursor->marks);
         duet_idset_init(&cursor->seen);
+        duet_idset_init(&cursor->absent);
+        duet_idset_init(&cursor->ended);
         duet_counts_init(&cursor->counts);
     }
 }
@@ -33,6 +39,8 @@ void duet_role_state_fini(struct duet_role_state *state)
     duet_idset_fini(&state->processed);
     for (int side = 0; side < DUET_SIDES; side++) {
         duet_idset_fini(&state->cursor[side].seen);
+        duet_idset_fini(&state->cursor[side].absent);
+        duet_idset_fini(&state->cursor[side].ended);
         duet_counts_fini(&state->cursor[side].counts);
     }
 }
@@ -45,6 +53,8 @@ static void clean(struct duet_role_state *state)
 
         cursor->dirty = false;
         duet_idset_clean(&cursor->seen);
+        duet_idset_clean(&cursor->absent);
+        duet_idset_clean(&cursor->ended);
         duet_counts_clean(&cursor->counts);
     }
 }
@@ -137,9 +147,15 @@ static dt_status load_state(struct duet_sql *sql, void *context)
         return dt_error_set(DT_ECORRUPT, "%s: the state of %s/%d has an unknown side",
                             sql->path, state->topic, (int)state->partition);
     status = load_set(sink, state, processed, &state->processed);
-    for (int side = 0; side < DUET_SIDES && status == DT_OK; side++)
-        status = load_set(sink, state, duet_side_name((enum duet_side)side),
-                          &state->cursor[side].seen);
+    for (int side = 0; side < DUET_SIDES && status == DT_OK; side++) {
+        struct duet_cursor *cursor = &state->cursor[side];
+
+        status = load_set(sink, state, seen_on[side], &cursor->seen);
+        if (status == DT_OK)
+            status = load_set(sink, state, absent_on[side], &cursor->absent);
+        if (status == DT_OK)
+            status = load_set(sink, state, ended_on[side], &cursor->ended);
+    }
     if (status == DT_OK)
         status = load_cursors(sink, state);
     if (status == DT_OK)
@@ -330,9 +346,13 @@ dt_status duet_sink_save(struct duet_sink *sink, struct duet_role_state *state)
     status = save_set(sink, state, processed, &state->processed, &bytes);
     for (int i = 0; i < DUET_SIDES && status == DT_OK; i++) {
         enum duet_side side = (enum duet_side)i;
+        const struct duet_cursor *cursor = &state->cursor[side];
 
-        status =
-            save_set(sink, state, duet_side_name(side), &state->cursor[side].seen, &bytes);
+        status = save_set(sink, state, seen_on[side], &cursor->seen, &bytes);
+        if (status == DT_OK)
+            status = save_set(sink, state, absent_on[side], &cursor->absent, &bytes);
+        if (status == DT_OK)
+            status = save_set(sink, state, ended_on[side], &cursor->ended, &bytes);
         if (status == DT_OK)
             status = save_cursor(sink, state, side, &bytes);
         if (status == DT_OK)

@@ -31,6 +31,7 @@ static const struct duet_header odd_headers[] = {
     {BYTES("with space"), BYTES("x")},
     {BYTES("KEYS"), BYTES("reserved")},
     {BYTES("DUET_KEY"), BYTES("ours")},
+    {BYTES("DUET_LINK"), BYTES("the application's own")},
     {BYTES(""), BYTES("no name")},
     {BYTES("dotted.name"), BYTES("\xc3\xa4")},
 };

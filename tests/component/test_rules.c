@@ -336,6 +336,140 @@ static void the_record_before_the_cursor_is_the_one_that_was_read(void **state)
     assert_int_equal(done_after_a_lost_tail(DUET_RULE_MARK), 0);
 }
 
+/* ---- link ---- */
+
+#define GAP_SETTINGS "consumer: {hold.ms: 0}\n"
+
+struct gap_count {
+    struct pair *pair;
+    int64_t expected;
+};
+
+static bool gaps_are(void *context)
+{
+    const struct gap_count *count = context;
+    int64_t totals[DUET_LEDGER_KINDS];
+
+    assert_int_equal(duet_store_ledger_totals(count->pair->store, totals), DT_OK);
+    return totals[DUET_LEDGER_GAP] == count->expected;
+}
+
+static void wait_gaps(struct pair *pair, int64_t expected)
+{
+    struct gap_count count = {pair, expected};
+
+    if (!pair_wait(gaps_are, &count))
+        fail_msg("the ledger never counted %lld gaps", (long long)expected);
+}
+
+/*
+ * Numbers 1 (void) and 2 (absent on RocketMQ) are missing for the shadow role; number 4's link
+ * tells why, as soon as there is a record that carries it. @returns how many gaps stay.
+ */
+static void check_told_gaps(unsigned without, int64_t stay)
+{
+    static const struct duet_link_entry told[] = {{DUET_LINK_VOID, 1, 0, 1, 2},
+                                                  {DUET_LINK_ABSENT_ROCKETMQ, 1, 0, 2, 3}};
+    struct duet_id id = {.instance = 1, .sequence = 4};
+    struct pair pair;
+    struct running running;
+
+    duet_rules_without(without);
+    pair_start(&pair, 1, DUET_STEP_DUAL_READ, GAP_SETTINGS);
+    start(&running, &pair);
+    pair_send(&pair, DUET_ROCKETMQ, 0, 1, 0, "0");
+    pair_send(&pair, DUET_ROCKETMQ, 0, 1, 3, "3");
+    wait_gaps(&pair, 2);
+    pair_send_linked(&pair, DUET_ROCKETMQ, &id, "4", told, 2);
+    pair_send(&pair, DUET_ROCKETMQ, 0, 1, 5, "5");
+    wait_for(&pair, DUET_SHADOW, "select count(*) from done where value = '5'", 1);
+    if (stay == 0)
+        wait_gaps(&pair, 0);
+    assert_int_equal(stop(&running), DT_OK);
+    wait_gaps(&pair, stay); /* also after all reports of a stop in order */
+    /* a copy of the absent one that is repaired later is processed, once; void ones never come */
+    start(&running, &pair);
+    pair_send(&pair, DUET_ROCKETMQ, 0, 1, 2, "2");
+    pair_send(&pair, DUET_ROCKETMQ, 0, 1, 2, "2");
+    pair_send(&pair, DUET_ROCKETMQ, 0, 1, 6, "6");
+    wait_for(&pair, DUET_SHADOW, "select count(*) from done where value = '6'", 1);
+    if (stay > 0)
+        wait_gaps(&pair, stay - 1);
+    assert_int_equal(stop(&running), DT_OK);
+    assert_int_equal(times_done(&pair, DUET_SHADOW, "2"), 1);
+    pair_stop(&pair);
+    duet_rules_without(0);
+}
+
+static void a_link_tells_why_numbers_are_missing(void **state)
+{
+    (void)state;
+    check_told_gaps(0, 0);
+    check_told_gaps(DUET_RULE_LINK, 2); /* they stay open for ever */
+}
+
+/* A copied or damaged link closes nothing: the pair's link is made for another record. */
+static void a_link_of_another_record_closes_nothing(void **state)
+{
+    static const struct duet_link_entry told[] = {{DUET_LINK_VOID, 1, 0, 1, 2}};
+    struct duet_id id = {.instance = 1, .sequence = 3};
+    struct pair pair;
+    struct running running;
+
+    (void)state;
+    pair_start(&pair, 1, DUET_STEP_DUAL_READ, GAP_SETTINGS);
+    start(&running, &pair);
+    pair_send(&pair, DUET_KAFKA, 0, 1, 0, "0");
+    pair.keys.stamp.key[0] ^=
+        1; /* of the link and the stamp: a record of another migration */
+    pair_send_linked(&pair, DUET_KAFKA, &id, "foreign", told, 1);
+    pair.keys.stamp.key[0] ^= 1;
+    pair_send(&pair, DUET_KAFKA, 0, 1, 2, "2");
+    wait_for(&pair, DUET_LIVE, "select count(*) from done where value = '2'", 1);
+    wait_gaps(&pair, 1);
+    assert_int_equal(stop(&running), DT_OK);
+    pair_stop(&pair);
+}
+
+/* ---- the boot before ---- */
+
+/* The producer died after Kafka had its last two messages and before RocketMQ had them: nothing
+ * later of that boot will ever show the gap. @returns the shadow's gaps. */
+static int64_t gaps_after_a_dead_boot(unsigned without)
+{
+    static const struct duet_link_entry told[] = {{DUET_LINK_ENDED, 1, 0, 0, 4}};
+    struct duet_id next = {.instance = 1, .boot = 1};
+    struct pair pair;
+    struct running running;
+    int64_t totals[DUET_LEDGER_KINDS];
+
+    duet_rules_without(without);
+    pair_start(&pair, 1, DUET_STEP_DUAL_READ, GAP_SETTINGS);
+    start(&running, &pair);
+    for (uint64_t i = 0; i < 3; i++)
+        pair_send(&pair, DUET_KAFKA, 0, 1, i, "x");
+    pair_send(&pair, DUET_ROCKETMQ, 0, 1, 0, "x");
+    pair_send_linked(&pair, DUET_KAFKA, &next, "next", told, 1);
+    pair_send_linked(&pair, DUET_ROCKETMQ, &next, "next", told, 1);
+    wait_for(&pair, DUET_SHADOW, "select count(*) from done where value = 'next'", 1);
+    wait_for(&pair, DUET_LIVE, "select count(*) from done where value = 'next'", 1);
+    wait_read(&pair, DUET_SHADOW, DUET_KAFKA, 4); /* by its keeper */
+    if (without == 0)
+        wait_gaps(&pair, 2); /* and not the one that no side has */
+    assert_int_equal(stop(&running), DT_OK);
+    assert_int_equal(duet_store_ledger_totals(pair.store, totals), DT_OK);
+    pair_stop(&pair);
+    duet_rules_without(0);
+    return totals[DUET_LEDGER_GAP];
+}
+
+static void a_gap_is_seen_over_a_restart_of_its_producer(void **state)
+{
+    (void)state;
+    assert_int_equal(gaps_after_a_dead_boot(0), 2);
+    assert_int_equal(gaps_after_a_dead_boot(DUET_RULE_BOOTGAP), 0); /* lost in silence */
+}
+
 /* ---- first in, first out ---- */
 
 #define LANE_MESSAGES 3000 /* more than a lane hands over at once */
@@ -388,6 +522,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_unread_cursor_moves_over_the_set_only),
         cmocka_unit_test(a_switch_reads_on_from_the_new_sides_own_cursor),
         cmocka_unit_test(the_record_before_the_cursor_is_the_one_that_was_read),
+        cmocka_unit_test(a_link_tells_why_numbers_are_missing),
+        cmocka_unit_test(a_link_of_another_record_closes_nothing),
+        cmocka_unit_test(a_gap_is_seen_over_a_restart_of_its_producer),
         cmocka_unit_test(a_lane_keeps_the_primarys_order),
     };
 

@@ -176,6 +176,13 @@ def mapped():
         if name.startswith('stamp.'):
             put('mapping', name, value.encode() if name.endswith('.text') else
                 bytes.fromhex(value) if len(value) == 56 else value.encode())
+        if name.startswith('link.') and not name.endswith('.text'):
+            put('link', name, bytes.fromhex(value))
+    entry = struct.pack('>BIH', 0, 1, 2) + bytes(5) + b'\x07' + bytes(5) + b'\x09'
+    for name, tail in [('reversed', entry[:7] + entry[13:] + entry[7:13]), ('kind', b'\x05' + entry[1:]),
+                       ('instance', b'\x00\xff' + entry[2:]), ('ended', b'\x03' + entry[1:]),
+                       ('cut', entry[:18]), ('two', entry + entry), ('none', b'')]:
+        put('link', name, b'\x01\x00' + bytes(8) + tail)
     b64 = lambda data: base64.urlsafe_b64encode(data).decode().rstrip('=')  # noqa: E731
     for how in (0, 1, 4, 8):
         put('mapping', f'record-{how}', bytes([how, 5]) + b'hello' + properties(

@@ -84,6 +84,17 @@ def make_stamp(key, number, topic, flags, ident, window, day):
     return head + digest[3::-1] + tail  # the low 32 bits, big-endian
 
 
+def link_entry(kind, instance, boot, first, last):
+    return struct.pack(">BIH", kind, instance, boot) + first.to_bytes(6, "big") + last.to_bytes(6, "big")
+
+
+def make_link(key, topic, carrier, entries):
+    head, tail = b"\x01\x00", b"".join(link_entry(*e) for e in entries)
+    size = struct.pack(">H", len(head) + 8 + len(tail))
+    digest = siphash(key, b"duet link\x00" + topic.encode() + size + carrier + head + tail, 8)
+    return head + digest[::-1] + tail  # the 64 bits, big-endian
+
+
 def base64url(data):
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
@@ -176,6 +187,15 @@ def document():
         put(f"id.{name}", ident)
         put(f"stamp.{name}", stamp)
         put(f"stamp.{name}.text", base64url(stamp))
+
+    for name, topic, carrier, entries in [
+            ("one", "flights", first, [(0, 1, 2, 1, 3)]),
+            ("boots", "flights", make_id(0, 1, 3, 3, 0),
+             [(3, 1, 2, 0, 99), (4, 7, 65535, 0, 0), (1, 1, 2, 90, 90), (2, 1, 2, 92, 98)]),
+            ("most", "x" * 249, last, [(2, (1 << 28) - 1, i, i, (1 << 48) - 1) for i in range(32)])]:
+        link = make_link(key, topic, carrier, entries)
+        put(f"link.{name}", link)
+        put(f"link.{name}.text", base64url(link))
 
     put("headers.list", base64url(header_list([
         (b"trace-id", b"abc", True), (b"raw", b"\x00\x01\xff", False), (b"gone", None, False),

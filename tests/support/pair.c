@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "dual/wake.h"
@@ -154,15 +155,32 @@ static void note_sent(void *context, void *token, enum duet_outcome outcome,
 void pair_send(struct pair *pair, enum duet_side side, int32_t partition, uint32_t instance,
                uint64_t sequence, const char *value)
 {
+    struct duet_id id = {
+        .instance = instance, .partition = (uint16_t)partition, .sequence = sequence};
+
+    pair_send_linked(pair, side, &id, value, NULL, 0);
+}
+
+void pair_send_linked(struct pair *pair, enum duet_side side, const struct duet_id *id,
+                      const char *value, const struct duet_link_entry *entries,
+                      size_t entry_count)
+{
     const struct duet_plan_route *route = &pair->plan->routes[0];
-    struct duet_stamp stamp = {0};
+    struct duet_stamp stamp = {.id = *id};
+    uint8_t link[DUET_LINK_SIZE_MAX];
+    char link_text[DT_BASE64_SIZE(DUET_LINK_SIZE_MAX)];
     struct duet_record record = {0};
     uint8_t bytes[DUET_STAMP_SIZE];
     char text[DUET_STAMP_TEXT_SIZE + 1];
     struct duet_rmq_message message;
     struct duet_property properties[8];
     struct dt_buf scratch;
-    struct duet_send send = {route, partition, &record, bytes, &message, pair};
+    struct duet_send send = {.route = route,
+                             .partition = id->partition,
+                             .record = &record,
+                             .stamp = bytes,
+                             .message = &message,
+                             .token = pair};
     struct duet_side_client *client;
     struct duet_sender *sender;
     struct sent sent = {.outcome = DUET_IN_DOUBT};
@@ -172,9 +190,6 @@ void pair_send(struct pair *pair, enum duet_side side, int32_t partition, uint32
     record.timestamp_ms = -1;
     stamp.key_number = pair->keys.number;
     stamp.flags = duet_mapping_flags(&record);
-    stamp.id.instance = instance;
-    stamp.id.partition = (uint16_t)partition;
-    stamp.id.sequence = sequence;
     stamp.window = duet_window_of(dt_clock_wall_ms());
     stamp.day = 15706;
     duet_stamp_encode(bytes, &stamp, &pair->keys.stamp, route->topic);
@@ -183,6 +198,15 @@ void pair_send(struct pair *pair, enum duet_side side, int32_t partition, uint32
     assert_int_equal(
         duet_mapping_encode(&message, &record, dt_span_str(text), &scratch, properties),
         DT_OK);
+    if (entry_count > 0) {
+        size_t size = duet_link_encode(link, entries, entry_count, &pair->keys.stamp,
+                                       route->topic, id);
+
+        dt_base64_encode(link_text, link, size);
+        send.link = dt_span_of(link, size);
+        assert_true(duet_mapping_add_link(
+            &message, dt_span_of(link_text, DT_BASE64_SIZE(size)), properties));
+    }
     assert_int_equal(duet_wake_init(&sent.wake), DT_OK);
     pthread_mutex_init(&sent.lock, NULL);
     assert_int_equal(duet_side_open(pair->config, side, "pair", &client), DT_OK);

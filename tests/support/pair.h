@@ -45,6 +45,11 @@ void pair_plan(struct pair *pair, enum duet_step step, enum duet_side wish,
 void pair_send(struct pair *pair, enum duet_side side, int32_t partition, uint32_t instance,
                uint64_t sequence, const char *value);
 
+/* The same under any id and with a link, if there are entries. */
+void pair_send_linked(struct pair *pair, enum duet_side side, const struct duet_id *id,
+                      const char *value, const struct duet_link_entry *entries,
+                      size_t entry_count);
+
 /* The ids (sequence numbers) of a side's log partition, in order, by reading it to its end. */
 size_t pair_log(struct pair *pair, enum duet_side side, int32_t partition,
                 uint64_t *sequences, size_t max);
