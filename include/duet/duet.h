@@ -107,6 +107,7 @@ typedef struct duet_producer_stats {
     int64_t refused;           /* copies that side can never take */
     int64_t waits;             /* produce calls that had to wait for a secondary ... */
     int64_t plan_version;
+    int64_t moving; /* partitions that are not yet written to the plan's primary first */
 } duet_producer_stats;
 DT_API void duet_producer_statistics(duet_producer *producer, duet_producer_stats *out);
 

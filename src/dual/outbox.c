@@ -34,6 +34,7 @@ static dt_status make_boxes(struct duet_outbox *outbox)
             box->lanes[p].outbox = outbox;
             box->lanes[p].box = box;
             box->lanes[p].partition = p;
+            box->lanes[p].primary = duet_write_primary(box->route->write);
             duet_counts_init(&box->lanes[p].counts);
         }
     }
@@ -53,6 +54,8 @@ dt_status duet_outbox_init(struct duet_outbox *outbox, struct duet_plan *plan,
     pthread_cond_init(&outbox->room, &monotonic);
     pthread_cond_init(&outbox->replay, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    for (int side = 0; side < DUET_SIDES; side++)
+        outbox->seat[side] = (struct duet_seat){outbox, (enum duet_side)side};
     outbox->plan = plan;
     outbox->keys = keys;
     outbox->zone = config->zone;
@@ -164,6 +167,8 @@ void duet_outbox_adopt(struct duet_outbox *outbox, struct duet_plan *plan)
         /* a plan's routes and partitions are fixed when it is made */
         assert(route != NULL && route->partitions == outbox->boxes[b].route->partitions);
         outbox->boxes[b].route = route;
+        for (size_t p = 0; p < outbox->boxes[b].lane_count; p++)
+            duet_lane_change(&outbox->boxes[b].lanes[p]);
     }
     old = outbox->plan;
     outbox->plan = plan;
@@ -193,4 +198,20 @@ void duet_outbox_close(struct duet_outbox *outbox)
     outbox->closing = true;
     duet_outbox_wake_waiters(outbox);
     pthread_mutex_unlock(&outbox->lock);
+}
+
+void duet_outbox_end_senders(struct duet_outbox *outbox, int64_t timeout_ms)
+{
+    enum duet_side first =
+        outbox->box_count > 0 ? outbox->boxes[0].lanes[0].primary : DUET_KAFKA;
+    const enum duet_side order[DUET_SIDES] = {first, duet_other_side(first)};
+
+    for (int i = 0; i < DUET_SIDES; i++) {
+        pthread_mutex_lock(&outbox->lock);
+        outbox->ended |= 1u << order[i];
+        pthread_mutex_unlock(&outbox->lock);
+        if (outbox->sender[order[i]] != NULL)
+            duet_sender_free(outbox->sender[order[i]], timeout_ms);
+        outbox->sender[order[i]] = NULL;
+    }
 }

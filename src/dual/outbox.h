@@ -1,10 +1,13 @@
 /*
  * outbox.h - the dual producer's inside: ids, the primary first, then the secondary's lanes.
  *
- * A message is in one place at a time: sent to the primary and unanswered (lane->primary), then,
- * once the primary has it, waiting for the secondary in the primary's order (lane->secondary),
- * then gone. What is waiting is bounded: bytes unanswered by the primary, and bytes owed to the
- * secondary, each by memory_max.
+ * Each lane (one partition of one route) knows its primary: the side that new messages go to
+ * first. A message is in one list at a time: in the primary list until that side has it, then, in
+ * that order, in the secondary list until the other side has it, then gone. What is waiting is
+ * bounded: bytes unanswered by the primary, and bytes owed to the secondary, each by memory_max.
+ *
+ * The primary follows the plan, lane by lane, by the rules LANE and PEND (outbox_change.c); until
+ * a lane may move it goes on as before.
  *
  * Beyond half of the secondary's bound copies go to a journal on disk (spill.h). When that cannot
  * take them either: on a side where a group is live the application waits (in duet_outbox_put, up
@@ -34,20 +37,35 @@ struct duet_outgoing;
  * and the plan can still decide about them. */
 enum { DUET_LANE_WINDOW = 1024, SPILL_LANES = 2 };
 
+/* What the journal has of a lane for one side; spill.h. */
+struct duet_spill_side {
+    uint32_t id[SPILL_LANES];     /* in the journal */
+    uint64_t unread[SPILL_LANES]; /* copies in the journal that are in no list here */
+    struct duet_journal_cursor cursor[SPILL_LANES]; /* of the thread that reads */
+};
+
 struct duet_lane { /* one partition of one route */
     struct duet_outbox *outbox;
     struct duet_box *box;
     int32_t partition;
+    enum duet_side primary;
+    struct {                 /* to the primary that the plan names: outbox_change.c */
+        bool is_due;         /* it is another one */
+        bool holds;          /* nothing new is sent for some milliseconds */
+        int64_t until_ms;    /* ... then it is given up */
+        int64_t retry_ms;    /* not held again before */
+        int64_t progress_ms; /* when the old primary last answered */
+    } change;
     uint64_t next_sequence;
     struct duet_outgoing *primary_first, *primary_last;
+    struct duet_outgoing *unsent; /* first of it that the primary's sender has not got */
     struct duet_outgoing *secondary_first, *secondary_last;
     struct duet_outgoing
         *unhanded; /* first of the secondary list that its sender has not got */
     size_t handed;
-    struct {                          /* spill.h */
-        uint32_t id[SPILL_LANES];     /* in the journal */
-        uint64_t unread[SPILL_LANES]; /* copies in the journal that are in no list here */
-        struct duet_journal_cursor cursor[SPILL_LANES]; /* of the thread that reads */
+    size_t secondary_count; /* in the secondary list */
+    struct {                /* spill.h */
+        struct duet_spill_side side[DUET_SIDES];
         int64_t oldest_ms; /* when the oldest of the unread was made, or before */
         struct duet_outgoing *behind_first, *behind_last;
     } spill;
@@ -84,7 +102,12 @@ struct duet_outbox {
     uint16_t boot;
     uint32_t window; /* of the last id; never goes back */
     struct duet_sender *sender[DUET_SIDES];
-    struct duet_journal *journal;         /* NULL: none */
+    struct duet_seat { /* what a sender tells its outcomes to */
+        struct duet_outbox *outbox;
+        enum duet_side side;
+    } seat[DUET_SIDES];
+    unsigned ended;               /* bit per side: its sender takes nothing any more */
+    struct duet_journal *journal; /* NULL: none */
     int64_t spilled_count, spilled_bytes; /* in the journal, and in no list */
     pthread_t replay_thread;
     pthread_cond_t replay;
@@ -108,13 +131,12 @@ void duet_outbox_fini(struct duet_outbox *outbox);
 dt_status duet_outbox_put(struct duet_outbox *outbox, const duet_message *message,
                           int64_t deadline_ms, duet_produce_fn callback, void *opaque);
 
-/* Outcomes of the two senders; `context` is the outbox, `token` a duet_outgoing. */
-void duet_outbox_primary_sent(void *context, void *token, enum duet_outcome outcome,
-                              const char *reason, int64_t position);
-void duet_outbox_secondary_sent(void *context, void *token, enum duet_outcome outcome,
-                                const char *reason, int64_t position);
+/* Outcomes of a side's sender; `context` is its seat, `token` a duet_outgoing. */
+void duet_outbox_sent(void *context, void *token, enum duet_outcome outcome,
+                      const char *reason, int64_t position);
 
-/* Every some 50 ms: answers what is over its deadline as in doubt, hands over what waits. */
+/* Every some 50 ms: answers what is over its deadline as in doubt, hands over what waits, moves
+ * lanes to the primary of the plan. */
 void duet_outbox_tick(struct duet_outbox *outbox);
 
 /* Takes the plan (of the same routes) from now on; messages under way keep their fate. */
@@ -126,7 +148,14 @@ bool duet_outbox_wait_empty(struct duet_outbox *outbox, int64_t until_ms);
 /* No more puts: those that wait return DT_ECLOSED. */
 void duet_outbox_close(struct duet_outbox *outbox);
 
-/* With both senders gone: lists what they never got as dropped, and lets go of it. */
+/* Frees both senders: the one first that is primary of the first lane, since what it still stores
+ * is owed to the other. Waits up to timeout_ms for each. */
+void duet_outbox_end_senders(struct duet_outbox *outbox, int64_t timeout_ms);
+
+/* With both senders gone: answers what was never sent to a primary as not done. */
+void duet_outbox_answer_unsent(struct duet_outbox *outbox);
+
+/* Then: lists what a secondary never got as dropped, and lets go of it. */
 void duet_outbox_give_up(struct duet_outbox *outbox);
 
 #endif

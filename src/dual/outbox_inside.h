@@ -1,7 +1,7 @@
 /*
- * outbox_inside.h - what the outbox's files share: outbox.c its life, outbox_primary.c the way in
- * and the primary's outcomes, outbox_secondary.c the copies that are owed, outbox_ledger.c what
- * left the normal path.
+ * outbox_inside.h - what the outbox's files share: outbox.c its life, outbox_primary.c the way
+ * in, outbox_sent.c the senders and their outcomes, outbox_secondary.c the copies that are owed,
+ * outbox_change.c the change of primary, outbox_ledger.c what left the normal path.
  *
  * Lock: outbox->lock held, all of it but where another thing is said.
  */
@@ -10,6 +10,13 @@
 
 #include "dual/outbox.h"
 #include "dual/outgoing.h"
+
+/* A callback to be run once the lock is given up; {0}: none. */
+struct duet_answer {
+    duet_produce_fn callback;
+    void *opaque;
+    duet_result result;
+};
 
 /* ---- lists of messages ---- */
 
@@ -33,13 +40,55 @@ void duet_outbox_note(enum outbox_kind which, const struct duet_outgoing *outgoi
 void duet_outbox_note_in_doubt(const struct duet_outgoing *outgoing, enum duet_side side,
                                const char *reason, bool resolved);
 
+/* ---- sending and answering ---- */
+
+/* Hands the message to the side's sender. As duet_sender_send(); DT_ECLOSED: it has ended. */
+dt_status duet_outbox_send(struct duet_outgoing *outgoing, enum duet_side side);
+/* Whether the side would refuse the message, as far as that can be told before. */
+dt_status duet_outbox_check(struct duet_outgoing *outgoing, enum duet_side side);
+
+/* The message's one answer: counts it, and leaves the callback in `answer`. Again: no-op. */
+void duet_outbox_answer(struct duet_outgoing *outgoing, duet_result result,
+                        struct duet_answer *answer);
+/* Lock: not held. */
+void duet_answer_run(const struct duet_answer *answer, const char *reason);
+
+/* ---- the primary ---- */
+
+/* Hands the lane's new messages to the primary's sender, in order, as far as it takes them. */
+void duet_outbox_pump_primary(struct duet_lane *lane);
+/* Takes out of the primary list; the message is no more of its bytes and count. */
+void duet_outbox_primary_take(struct duet_outgoing *outgoing);
+/* A message of the primary list may or may not be stored, and nobody is left to tell. Frees it. */
+void duet_outbox_in_doubt(struct duet_outgoing *outgoing, enum duet_side side,
+                          const char *reason, struct duet_answer *answer);
+/* A message of the primary list ends without being stored anywhere. Frees it. */
+void duet_outbox_cancel(struct duet_outgoing *outgoing, const char *reason,
+                        struct duet_answer *answer);
+/* The lane's primary has the message: it is owed to the other side, or gone. Takes it. */
+void duet_outbox_primary_done(struct duet_outgoing *outgoing, struct duet_answer *answer);
+
 /* ---- the secondary ---- */
 
 /* The primary has the message: it is owed to the secondary, or given up there. Takes it. */
 void duet_outbox_owe_secondary(struct duet_outbox *outbox, struct duet_outgoing *outgoing);
 /* A copy that is in no list any more is owed no longer. Frees it. */
 void duet_outbox_secondary_gone(struct duet_outbox *outbox, struct duet_outgoing *outgoing);
+/* Appends to the secondary list; the bytes are counted by the caller. */
+void duet_outbox_secondary_append(struct duet_outgoing *outgoing);
+/* Takes out of the secondary list. */
+void duet_outbox_secondary_take(struct duet_outgoing *outgoing);
 /* Hands the lane's copies to the sender, in order, as far as it takes them. */
 void duet_outbox_pump(struct duet_lane *lane);
+/* What a sender said of a copy in the secondary list. */
+void duet_outbox_secondary_sent(struct duet_outgoing *outgoing, enum duet_side side,
+                                enum duet_outcome outcome, const char *reason);
+
+/* ---- the change of primary ---- */
+
+/* The primary a lane begins with, once the journal is known. */
+void duet_lane_choose_primary(struct duet_lane *lane);
+/* Goes as far towards the plan's primary as it may now. */
+void duet_lane_change(struct duet_lane *lane);
 
 #endif

@@ -51,7 +51,7 @@ void duet_outbox_note(enum outbox_kind which, const struct duet_outgoing *outgoi
         DUET_LEDGER_DROPPED, DUET_LEDGER_REFUSED, DUET_LEDGER_CANCELLED};
     struct duet_lane *lane = outgoing->lane;
 
-    if (lane->open[which].used &&
+    if (lane->open[which].used && lane->open[which].entry.side == side &&
         lane->open[which].entry.sequence_to == outgoing->stamp.id.sequence &&
         lane->open[which].entry.id.boot == outgoing->stamp.id.boot &&
         lane->open[which].entry.id.instance == outgoing->stamp.id.instance) {

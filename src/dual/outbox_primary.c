@@ -1,5 +1,6 @@
 #include "dual/outbox_inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,60 +17,74 @@ static void uncount(struct duet_outgoing *outgoing)
     uint16_t day = outgoing->stamp.day;
 
     /* the row exists since the id was counted: this cannot fail */
-    (void)duet_counts_add(counts, window, day, DUET_COUNT_ISSUED_KAFKA, -1);
-    if (outgoing->to_secondary)
-        (void)duet_counts_add(counts, window, day, DUET_COUNT_ISSUED_ROCKETMQ, -1);
+    for (int side = 0; side < DUET_SIDES; side++)
+        if ((outgoing->counted & (1u << side)) != 0)
+            (void)duet_counts_add(counts, window, day, DUET_COUNT_ISSUED_KAFKA + side, -1);
     (void)duet_counts_add(counts, window, day, DUET_COUNT_NOT_DONE, 1);
     outgoing->lane->counts_dirty = true;
 }
 
-void duet_outbox_primary_sent(void *context, void *token, enum duet_outcome outcome,
-                              const char *reason, int64_t position)
+void duet_outbox_primary_take(struct duet_outgoing *outgoing)
 {
-    static const duet_result results[] = {[DUET_DONE] = DUET_RESULT_DONE,
-                                          [DUET_NOT_DONE] = DUET_RESULT_NOT_DONE,
-                                          [DUET_IN_DOUBT] = DUET_RESULT_IN_DOUBT};
-    struct duet_outbox *outbox = context;
-    struct duet_outgoing *outgoing = token;
     struct duet_lane *lane = outgoing->lane;
-    duet_produce_fn callback;
-    void *opaque = outgoing->opaque;
 
-    (void)position;
-    pthread_mutex_lock(&outbox->lock);
-    callback = outgoing->answered ? NULL : outgoing->callback;
+    if (lane->unsent == outgoing)
+        lane->unsent = outgoing->next;
     duet_outgoing_take_out(&lane->primary_first, &lane->primary_last, outgoing);
-    outbox->primary_bytes -= (int64_t)outgoing->size;
-    outbox->primary_count--;
-    if (outgoing->answered && outcome != DUET_IN_DOUBT) {
-        outbox->doubtful--;
-        duet_outbox_note_in_doubt(outgoing, DUET_KAFKA,
-                                  outcome == DUET_DONE ? "answered late: stored"
-                                                       : "answered late: not stored",
-                                  true);
-    }
-    if (!outgoing->answered) {
-        outbox->stats.done += outcome == DUET_DONE;
-        outbox->stats.not_done += outcome == DUET_NOT_DONE;
-        outbox->stats.in_doubt += outcome == DUET_IN_DOUBT;
-    }
-    if (outcome == DUET_DONE && outgoing->to_secondary) {
-        duet_outbox_owe_secondary(outbox, outgoing);
-    } else {
-        if (outcome == DUET_NOT_DONE) {
-            uncount(outgoing);
-            duet_outbox_note(OUTBOX_CANCELLED, outgoing, DUET_KAFKA, reason);
-        } else if (outcome == DUET_IN_DOUBT && !outgoing->answered) {
-            outbox->doubtful++;
-            duet_outbox_note_in_doubt(outgoing, DUET_KAFKA, reason, false);
-        }
-        free(outgoing);
-    }
-    duet_outbox_wake_waiters(outbox);
-    pthread_mutex_unlock(&outbox->lock);
-    if (callback != NULL)
-        callback(opaque, results[outcome], outcome == DUET_DONE ? "" : reason);
+    lane->outbox->primary_bytes -= (int64_t)outgoing->size;
+    lane->outbox->primary_count--;
 }
+
+/* Lock: held. What was answered as in doubt is known now. */
+static void resolve(struct duet_outgoing *outgoing, const char *reason)
+{
+    if (!outgoing->doubted)
+        return;
+    outgoing->doubted = false;
+    outgoing->lane->outbox->doubtful--;
+    duet_outbox_note_in_doubt(outgoing, (enum duet_side)outgoing->doubted_side, reason,
+                              true);
+}
+
+void duet_outbox_cancel(struct duet_outgoing *outgoing, const char *reason,
+                        struct duet_answer *answer)
+{
+    resolve(outgoing, "answered late: not stored");
+    duet_outbox_answer(outgoing, DUET_RESULT_NOT_DONE, answer);
+    uncount(outgoing);
+    duet_outbox_note(OUTBOX_CANCELLED, outgoing, outgoing->lane->primary, reason);
+    duet_outbox_primary_take(outgoing);
+    free(outgoing);
+}
+
+void duet_outbox_primary_done(struct duet_outgoing *outgoing, struct duet_answer *answer)
+{
+    struct duet_lane *lane = outgoing->lane;
+
+    outgoing->stored |= (uint8_t)(1u << lane->primary);
+    resolve(outgoing, "answered late: stored");
+    duet_outbox_answer(outgoing, DUET_RESULT_DONE, answer);
+    duet_outbox_primary_take(outgoing);
+    if ((outgoing->written & ~outgoing->stored) != 0)
+        duet_outbox_owe_secondary(lane->outbox, outgoing);
+    else
+        free(outgoing);
+}
+
+void duet_outbox_pump_primary(struct duet_lane *lane)
+{
+    while (lane->unsent != NULL && !lane->change.holds) {
+        struct duet_outgoing *next = lane->unsent;
+
+        /* what is refused now is answered when it is the first: duet_outbox_tick() */
+        if (((next->with | next->stored) & (1u << lane->primary)) == 0 &&
+            duet_outbox_send(next, lane->primary) != DT_OK)
+            return;
+        lane->unsent = next->next;
+    }
+}
+
+/* ---- the way in ---- */
 
 /* Lock: held. Gives the message its number and stamp; take_number() makes it used. */
 static void fix_id(struct duet_outbox *outbox, struct duet_outgoing *outgoing,
@@ -104,9 +119,9 @@ static void take_number(struct duet_outgoing *outgoing, struct duet_count *row)
 {
     struct duet_lane *lane = outgoing->lane;
 
-    row->n[DUET_COUNT_ISSUED_KAFKA]++;
-    if (outgoing->to_secondary)
-        row->n[DUET_COUNT_ISSUED_ROCKETMQ]++;
+    outgoing->counted = outgoing->written;
+    for (int side = 0; side < DUET_SIDES; side++)
+        row->n[DUET_COUNT_ISSUED_KAFKA + side] += outgoing->written >> side & 1;
     lane->next_sequence++;
     lane->counts_dirty = true;
 }
@@ -131,73 +146,93 @@ static struct duet_lane *choose_lane(struct duet_box *box, const struct duet_rec
     return &box->lanes[box->round_robin];
 }
 
+/* Lock: held. Where the message goes: as the plan says, and to the lane's primary while that is
+ * not yet the plan's. */
+static uint8_t sides_of(const struct duet_lane *lane)
+{
+    unsigned sides = 1u << lane->primary;
+
+    for (int side = 0; side < DUET_SIDES; side++)
+        if (duet_write_has(lane->box->route->write, (enum duet_side)side))
+            sides |= 1u << side;
+    return (uint8_t)sides;
+}
+
+/* Lock: held. Whether trouble on the message's secondary is the application's. */
+static bool is_critical(const struct duet_outgoing *outgoing)
+{
+    enum duet_side secondary = duet_other_side(outgoing->lane->primary);
+
+    return (outgoing->written & outgoing->lane->box->route->critical & (1u << secondary)) !=
+           0;
+}
+
 /* Lock: held. Whether the message fits the bounds that its sender has to wait for. */
 static bool has_room(const struct duet_outbox *outbox, const struct duet_outgoing *outgoing,
                      bool *secondary)
 {
     int64_t size = (int64_t)outgoing->size;
-    bool critical = outgoing->to_secondary &&
-                    (outgoing->lane->box->route->critical & (1u << DUET_ROCKETMQ)) != 0;
 
     *secondary = false;
     if (outbox->primary_bytes + size > outbox->memory_max && outbox->primary_count > 0)
         return false;
-    if (!critical || outbox->primary_count + outbox->secondary_count == 0)
+    if (!is_critical(outgoing) || outbox->primary_count + outbox->secondary_count == 0)
         return true;
     *secondary =
         outbox->primary_bytes + outbox->secondary_bytes + size > outbox->memory_max;
     return !*secondary;
 }
 
-/* Lock: held. A live RocketMQ that would refuse the record: the application's trouble, and sent
- * to neither side. Encoding it is the only exact test, so it is done only where it is near. */
-static dt_status check_secondary_takes(struct duet_outbox *outbox,
-                                       const struct duet_outgoing *outgoing)
+/* Lock: held. A live secondary that would refuse the record: the application's trouble, and sent
+ * to neither side. */
+static dt_status check_secondary_takes(struct duet_outgoing *outgoing)
 {
-    struct duet_rmq_message message;
+    enum duet_side secondary = duet_other_side(outgoing->lane->primary);
+    dt_status status;
 
-    if (!outgoing->to_secondary ||
-        (outgoing->lane->box->route->critical & (1u << DUET_ROCKETMQ)) == 0)
+    if (!is_critical(outgoing))
         return DT_OK;
-    if (duet_outgoing_properties_bound(outgoing) < DUET_PROPERTIES_MAX &&
-        outgoing->record.value.size <= DUET_BODY_MAX)
+    status = duet_outbox_check(outgoing, secondary);
+    return status == DT_OK
+               ? DT_OK
+               : dt_error_wrap(status, "%s, where a group is live, would refuse it",
+                               duet_side_name(secondary));
+}
+
+/* Lock: held. Hands it to the primary's sender, or leaves it to duet_outbox_pump_primary(). */
+static dt_status send_primary(struct duet_outgoing *outgoing)
+{
+    struct duet_lane *lane = outgoing->lane;
+
+    if (lane->unsent != NULL || lane->change.holds)
         return DT_OK;
-    dt_buf_clear(&outbox->scratch);
-    return duet_mapping_encode(&message, &outgoing->record,
-                               dt_span_of(outgoing->stamp_text, DUET_STAMP_TEXT_SIZE),
-                               &outbox->scratch, outbox->properties);
+    return duet_outbox_send(outgoing, lane->primary);
 }
 
 /* Lock: held; given up while waiting. On DT_OK the message is on its way. */
 static dt_status put_locked(struct duet_outbox *outbox, struct duet_outgoing *outgoing,
                             int64_t event_time_ms)
 {
-    struct duet_send send = {
-        .record = &outgoing->record, .stamp = outgoing->stamp_bytes, .token = outgoing};
+    struct duet_lane *lane = outgoing->lane;
     struct duet_count *row;
     bool waited = false, secondary;
     dt_status status;
 
     for (;;) {
-        struct duet_lane *lane = outgoing->lane;
-
         if (outbox->closing)
             return dt_error_set(DT_ECLOSED, "the producer is being closed");
-        outgoing->to_secondary = duet_write_has(lane->box->route->write, DUET_ROCKETMQ);
+        outgoing->written = sides_of(lane);
         if (has_room(outbox, outgoing, &secondary)) {
             fix_id(outbox, outgoing, event_time_ms);
-            status = check_secondary_takes(outbox, outgoing);
+            status = check_secondary_takes(outgoing);
             if (status != DT_OK)
-                return dt_error_wrap(status,
-                                     "RocketMQ, where a group is live, would refuse it");
+                return status;
             row =
                 duet_counts_at(&lane->counts, outgoing->stamp.window, outgoing->stamp.day);
             if (row == NULL)
                 return dt_error_set(DT_ENOMEM, "no memory for a counter");
-            send.route = lane->box->route;
-            send.partition = lane->partition;
             /* its outcome waits for our lock: the list below is made in time */
-            status = duet_sender_send(outbox->sender[DUET_KAFKA], &send);
+            status = send_primary(outgoing);
             if (status == DT_OK)
                 break;
             if (status != DT_ENOMEM)
@@ -209,14 +244,17 @@ static dt_status put_locked(struct duet_outbox *outbox, struct duet_outgoing *ou
         if (!duet_outbox_wait_room(outbox, outgoing->deadline_ms) &&
             dt_clock_ms() >= outgoing->deadline_ms)
             return dt_error_set(DT_ETIMEDOUT,
-                                "no room within the deadline: %lld bytes wait for "
-                                "kafka, %lld for rocketmq, %lld are allowed",
+                                "no room within the deadline: %lld bytes wait for %s, "
+                                "%lld for %s, %lld are allowed",
                                 (long long)outbox->primary_bytes,
+                                duet_side_name(lane->primary),
                                 (long long)outbox->secondary_bytes,
+                                duet_side_name(duet_other_side(lane->primary)),
                                 (long long)outbox->memory_max);
     }
-    duet_outgoing_append(&outgoing->lane->primary_first, &outgoing->lane->primary_last,
-                         outgoing);
+    duet_outgoing_append(&lane->primary_first, &lane->primary_last, outgoing);
+    if (lane->unsent == NULL && (outgoing->with & (1u << lane->primary)) == 0)
+        lane->unsent = outgoing;
     outbox->primary_bytes += (int64_t)outgoing->size;
     outbox->primary_count++;
     outbox->stats.produced++;
@@ -255,6 +293,8 @@ dt_status duet_outbox_put(struct duet_outbox *outbox, const duet_message *messag
     return status;
 }
 
+/* ---- what time brings ---- */
+
 /* Lock: held. The first message of the lane that is over its deadline and not yet answered. */
 static struct duet_outgoing *find_late(struct duet_lane *lane, int64_t now_ms)
 {
@@ -264,32 +304,80 @@ static struct duet_outgoing *find_late(struct duet_lane *lane, int64_t now_ms)
     return NULL;
 }
 
-static void expire(struct duet_outbox *outbox, struct duet_lane *lane, int64_t now_ms)
+/* Lock: held. The first message, if it waits to be sent and its primary refuses it at once: it
+ * ends, behind everything that was produced before it. */
+static bool refuse_first(struct duet_lane *lane, struct duet_answer *answer, char *reason,
+                         size_t reason_size)
 {
+    struct duet_outgoing *first = lane->primary_first;
+    dt_status status;
+
+    if (first == NULL || first != lane->unsent || lane->change.holds ||
+        lane->outbox->closing || (first->with | first->stored) != 0)
+        return false;
+    status = duet_outbox_send(first, lane->primary);
+    if (status == DT_OK)
+        lane->unsent = first->next;
+    if (status == DT_OK || status == DT_ENOMEM || status == DT_ECLOSED)
+        return false;
+    snprintf(reason, reason_size, "%s", dt_error_text());
+    duet_outbox_cancel(first, reason, answer);
+    return true;
+}
+
+/* Lock: held. The first message, if the side that is the primary since a takeover has it already:
+ * it was the primary before, too. */
+static bool finish_first(struct duet_lane *lane, struct duet_answer *answer)
+{
+    struct duet_outgoing *first = lane->primary_first;
+
+    if (first == NULL || (first->stored & (1u << lane->primary)) == 0)
+        return false;
+    duet_outbox_primary_done(first, answer);
+    return true;
+}
+
+/* Lock: held. Answers one message of the lane that has to be answered now. */
+static bool answer_one(struct duet_outbox *outbox, struct duet_lane *lane, int64_t now_ms,
+                       struct duet_answer *answer, char *reason, size_t reason_size)
+{
+    struct duet_outgoing *late = find_late(lane, now_ms);
+
+    if (late == NULL)
+        return finish_first(lane, answer) ||
+               refuse_first(lane, answer, reason, reason_size);
+    outbox->doubtful++;
+    late->doubted = true;
+    late->doubted_side = (uint8_t)lane->primary;
+    duet_outbox_note_in_doubt(late, lane->primary,
+                              "not answered within the send's deadline", false);
+    snprintf(reason, reason_size, "%s has not answered within the deadline",
+             duet_side_name(lane->primary));
+    duet_outbox_answer(late, DUET_RESULT_IN_DOUBT, answer);
+    return true;
+}
+
+static void tick_lane(struct duet_outbox *outbox, struct duet_lane *lane, int64_t now_ms)
+{
+    char reason[256];
+
     for (;;) {
-        struct duet_outgoing *late;
-        duet_produce_fn callback;
-        void *opaque;
+        struct duet_answer answer = {0};
+        bool any;
 
         pthread_mutex_lock(&outbox->lock);
-        late = find_late(lane, now_ms);
-        if (late == NULL) {
+        any = answer_one(outbox, lane, now_ms, &answer, reason, sizeof(reason));
+        if (!any) {
+            duet_outbox_pump_primary(lane);
             if (lane->unhanded != NULL)
                 duet_outbox_pump(lane);
-            pthread_mutex_unlock(&outbox->lock);
-            return;
+            if (lane->change.is_due)
+                duet_lane_change(lane);
         }
-        late->answered = true;
-        callback = late->callback;
-        opaque = late->opaque;
-        outbox->stats.in_doubt++;
-        outbox->doubtful++;
-        duet_outbox_note_in_doubt(late, DUET_KAFKA,
-                                  "not answered within the send's deadline", false);
         pthread_mutex_unlock(&outbox->lock);
-        if (callback != NULL)
-            callback(opaque, DUET_RESULT_IN_DOUBT,
-                     "kafka has not answered within the deadline");
+        duet_answer_run(&answer, reason);
+        if (!any)
+            return;
     }
 }
 
@@ -299,5 +387,45 @@ void duet_outbox_tick(struct duet_outbox *outbox)
 
     for (size_t b = 0; b < outbox->box_count; b++) /* boxes and lanes never change */
         for (size_t p = 0; p < outbox->boxes[b].lane_count; p++)
-            expire(outbox, &outbox->boxes[b].lanes[p], now_ms);
+            tick_lane(outbox, &outbox->boxes[b].lanes[p], now_ms);
+}
+
+/* ---- the end ---- */
+
+/* Lock: held. The first message of the lane's primary list ends, with both senders gone. */
+static void end_first(struct duet_lane *lane, struct duet_answer *answer)
+{
+    static const char reason[] = "the producer was closed before it was stored";
+    struct duet_outgoing *first = lane->primary_first;
+
+    if (first->stored != 0) { /* after a takeover, on the side that was the primary */
+        resolve(first, "answered late: stored");
+        duet_outbox_answer(first, DUET_RESULT_DONE, answer);
+        duet_outbox_primary_take(first);
+        duet_outbox_owe_secondary(lane->outbox, first);
+    } else if (first->is_doubtful) {
+        duet_outbox_in_doubt(first, lane->primary, reason, answer);
+    } else {
+        duet_outbox_cancel(first, reason, answer);
+    }
+}
+
+void duet_outbox_answer_unsent(struct duet_outbox *outbox)
+{
+    for (size_t b = 0; b < outbox->box_count; b++)
+        for (size_t p = 0; p < outbox->boxes[b].lane_count; p++) {
+            struct duet_lane *lane = &outbox->boxes[b].lanes[p];
+            bool any = true;
+
+            while (any) {
+                struct duet_answer answer = {0};
+
+                pthread_mutex_lock(&outbox->lock);
+                any = lane->primary_first != NULL;
+                if (any)
+                    end_first(lane, &answer);
+                pthread_mutex_unlock(&outbox->lock);
+                duet_answer_run(&answer, "the producer was closed before it was stored");
+            }
+        }
 }

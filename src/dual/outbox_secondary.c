@@ -5,7 +5,6 @@
 #include "base/status.h"
 #include "dual/rules.h"
 #include "dual/spill.h"
-#include "model/mapping_encode.h"
 
 static const char closed_reason[] = "the producer was closed before the copy was stored";
 
@@ -18,22 +17,32 @@ void duet_outbox_secondary_gone(struct duet_outbox *outbox, struct duet_outgoing
     free(outgoing);
 }
 
-static dt_status send_secondary(struct duet_outbox *outbox, struct duet_outgoing *outgoing)
+void duet_outbox_secondary_append(struct duet_outgoing *outgoing)
 {
-    struct duet_rmq_message message;
-    struct duet_send send = {.route = outgoing->lane->box->route,
-                             .partition = outgoing->lane->partition,
-                             .message = &message,
-                             .token = outgoing};
-    dt_status status;
+    struct duet_lane *lane = outgoing->lane;
+    bool handed = (outgoing->with & (1u << duet_outgoing_target(outgoing))) != 0;
 
-    dt_buf_clear(&outbox->scratch);
-    status = duet_mapping_encode(&message, &outgoing->record,
-                                 dt_span_of(outgoing->stamp_text, DUET_STAMP_TEXT_SIZE),
-                                 &outbox->scratch, outbox->properties);
-    if (status != DT_OK)
-        return status;
-    return duet_sender_send(outbox->sender[DUET_ROCKETMQ], &send);
+    outgoing->is_owed = true;
+    duet_outgoing_append(&lane->secondary_first, &lane->secondary_last, outgoing);
+    lane->secondary_count++;
+    lane->handed += handed;
+    if (lane->unhanded == NULL && !handed)
+        lane->unhanded = outgoing;
+}
+
+void duet_outbox_secondary_take(struct duet_outgoing *outgoing)
+{
+    struct duet_lane *lane = outgoing->lane;
+
+    if (lane->unhanded == outgoing)
+        lane->unhanded = outgoing->next;
+    duet_outgoing_take_out(&lane->secondary_first, &lane->secondary_last, outgoing);
+    lane->secondary_count--;
+}
+
+static bool is_handed(const struct duet_outgoing *outgoing)
+{
+    return (outgoing->with & (1u << duet_outgoing_target(outgoing))) != 0;
 }
 
 /* Lock: held. Without the rule FIFO the newest goes first. */
@@ -43,14 +52,14 @@ static struct duet_outgoing *next_unhanded(struct duet_lane *lane)
 
     if (next != NULL && !duet_rule(DUET_RULE_FIFO))
         for (struct duet_outgoing *at = next; at != NULL; at = at->next)
-            if (!at->handed)
+            if (!is_handed(at))
                 next = at;
-    return next != NULL && next->handed ? NULL : next;
+    return next != NULL && is_handed(next) ? NULL : next;
 }
 
 static void skip_handed(struct duet_lane *lane)
 {
-    while (lane->unhanded != NULL && lane->unhanded->handed)
+    while (lane->unhanded != NULL && is_handed(lane->unhanded))
         lane->unhanded = lane->unhanded->next;
 }
 
@@ -61,21 +70,22 @@ void duet_outbox_pump(struct duet_lane *lane)
     struct duet_outgoing *next;
 
     while (lane->handed < DUET_LANE_WINDOW && (next = next_unhanded(lane)) != NULL) {
-        dt_status status = send_secondary(outbox, next);
+        enum duet_side side = duet_outgoing_target(next);
+        dt_status status = duet_outbox_send(next, side);
 
         if (status == DT_ENOMEM || status == DT_ECLOSED)
             return; /* the sender is full: again after its next outcome, or at the next tick */
-        next->handed = true;
-        skip_handed(lane);
         if (status == DT_OK) {
             lane->handed++;
+            skip_handed(lane);
             continue;
         }
-        duet_outbox_note(OUTBOX_REFUSED, next, DUET_ROCKETMQ, dt_error_text());
+        duet_outbox_note(OUTBOX_REFUSED, next, side, dt_error_text());
         outbox->stats.refused++;
         if (lane->secondary_first == next) /* else it is with the next that is stored */
             duet_spill_done(lane, next);
-        duet_outgoing_take_out(&lane->secondary_first, &lane->secondary_last, next);
+        duet_outbox_secondary_take(next);
+        skip_handed(lane);
         duet_outbox_secondary_gone(outbox, next);
     }
 }
@@ -83,7 +93,7 @@ void duet_outbox_pump(struct duet_lane *lane)
 static void drop(struct duet_outbox *outbox, struct duet_outgoing *outgoing,
                  const char *reason)
 {
-    duet_outbox_note(OUTBOX_DROPPED, outgoing, DUET_ROCKETMQ, reason);
+    duet_outbox_note(OUTBOX_DROPPED, outgoing, duet_outgoing_target(outgoing), reason);
     outbox->stats.dropped++;
     free(outgoing);
 }
@@ -92,57 +102,52 @@ static void drop(struct duet_outbox *outbox, struct duet_outgoing *outgoing,
 void duet_outbox_owe_secondary(struct duet_outbox *outbox, struct duet_outgoing *outgoing)
 {
     struct duet_lane *lane = outgoing->lane;
-    bool critical = (lane->box->route->critical & (1u << DUET_ROCKETMQ)) != 0, dropped;
+    enum duet_side side = duet_outgoing_target(outgoing);
+    bool critical = (lane->box->route->critical & (1u << side)) != 0, dropped = false;
+    /* after a takeover its sender has it since it was the primary's */
+    bool handed = (outgoing->with & (1u << side)) != 0;
 
-    if (duet_spill_take(lane, outgoing, critical, &dropped) && !dropped)
+    if (!handed && duet_spill_take(lane, outgoing, critical, &dropped) && !dropped)
         return;
     if (dropped) {
         drop(outbox, outgoing,
              "journal and memory bound were reached while no group is live there");
         return;
     }
-    if (!critical &&
+    if (!critical && !handed &&
         outbox->secondary_bytes + (int64_t)outgoing->size > outbox->memory_max) {
         drop(outbox, outgoing, "the memory bound was reached while no group is live there");
         return;
     }
     outbox->secondary_bytes += (int64_t)outgoing->size;
     outbox->secondary_count++;
-    duet_outgoing_append(&lane->secondary_first, &lane->secondary_last, outgoing);
-    if (lane->unhanded == NULL)
-        lane->unhanded = outgoing;
+    duet_outbox_secondary_append(outgoing);
     duet_outbox_pump(lane);
 }
 
-void duet_outbox_secondary_sent(void *context, void *token, enum duet_outcome outcome,
-                                const char *reason, int64_t position)
+/* Lock: held. */
+void duet_outbox_secondary_sent(struct duet_outgoing *outgoing, enum duet_side side,
+                                enum duet_outcome outcome, const char *reason)
 {
-    struct duet_outbox *outbox = context;
-    struct duet_outgoing *outgoing = token;
     struct duet_lane *lane = outgoing->lane;
+    struct duet_outbox *outbox = lane->outbox;
 
-    (void)position;
-    pthread_mutex_lock(&outbox->lock);
-    if (outcome != DUET_DONE && outbox->closing && outbox->journal != NULL) {
-        /* Stays in the list, in its place: duet_spill_keep() keeps it for the next start. One in
-         * doubt is then sent again under its id. */
-        lane->handed--;
-        outgoing->handed = false;
-        pthread_mutex_unlock(&outbox->lock);
-        return;
-    }
-    duet_spill_done(lane, outgoing);
-    duet_outgoing_take_out(&lane->secondary_first, &lane->secondary_last, outgoing);
     lane->handed--;
+    /* Stays in the list, in its place: duet_spill_keep() keeps it for the next start. One in
+     * doubt is then sent again under its id. */
+    if (outcome != DUET_DONE && outbox->closing && outbox->journal != NULL)
+        return;
+    duet_spill_done(lane, outgoing);
+    duet_outbox_secondary_take(outgoing);
     if (outcome == DUET_DONE) {
         outbox->stats.secondary_done++;
     } else if (outcome == DUET_IN_DOUBT) {
-        duet_outbox_note_in_doubt(outgoing, DUET_ROCKETMQ, reason, false);
+        duet_outbox_note_in_doubt(outgoing, side, reason, false);
     } else if (outbox->closing) {
-        duet_outbox_note(OUTBOX_DROPPED, outgoing, DUET_ROCKETMQ, closed_reason);
+        duet_outbox_note(OUTBOX_DROPPED, outgoing, side, closed_reason);
         outbox->stats.dropped++;
     } else {
-        duet_outbox_note(OUTBOX_REFUSED, outgoing, DUET_ROCKETMQ, reason);
+        duet_outbox_note(OUTBOX_REFUSED, outgoing, side, reason);
         outbox->stats.refused++;
     }
     duet_outbox_secondary_gone(outbox, outgoing);
@@ -151,7 +156,6 @@ void duet_outbox_secondary_sent(void *context, void *token, enum duet_outcome ou
     if (lane->unhanded == NULL && lane->handed < DUET_LANE_WINDOW / 2 &&
         duet_spill_is_behind(lane))
         duet_spill_wake(outbox);
-    pthread_mutex_unlock(&outbox->lock);
 }
 
 /* What the journal has is still owed; everything else is given up. */
@@ -162,7 +166,8 @@ static void give_up_list(struct duet_outbox *outbox, struct duet_outgoing **firs
         struct duet_outgoing *outgoing = *first;
 
         if (outgoing->lsn == 0) {
-            duet_outbox_note(OUTBOX_DROPPED, outgoing, DUET_ROCKETMQ, closed_reason);
+            duet_outbox_note(OUTBOX_DROPPED, outgoing, duet_outgoing_target(outgoing),
+                             closed_reason);
             outbox->stats.dropped++;
         }
         duet_outgoing_take_out(first, last, outgoing);

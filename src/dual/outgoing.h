@@ -16,15 +16,31 @@ struct duet_outgoing {
     duet_produce_fn callback;
     void *opaque;
     int64_t deadline_ms;
-    int64_t made_ms;   /* wall clock, when its id was fixed; from the journal: its window */
-    size_t size;       /* what it counts against the bounds */
-    bool to_secondary; /* the plan it was made under writes the other side, too */
-    bool answered;     /* the callback has run (as in doubt) */
-    bool handed;       /* the secondary's sender has it */
-    uint64_t lsn;      /* where the journal has it; 0: it does not */
+    int64_t made_ms; /* wall clock, when its id was fixed; from the journal: its window */
+    size_t size;     /* what it counts against the bounds */
+    /* bits per side */
+    uint8_t
+        written; /* where it belongs: by the plan it was made under, less what refused it */
+    uint8_t counted; /* as issued for these */
+    uint8_t with;    /* with that side's sender, which has not answered */
+    uint8_t stored;  /* that side has it */
+    bool is_owed;    /* in the secondary list (or behind it), not in the primary list */
+    bool answered;   /* the callback has run */
+    bool doubted;    /* ... as in doubt, and that is not resolved ... */
+    uint8_t doubted_side; /* ... listed for this side */
+    bool is_doubtful;     /* a sender that is gone may have stored it */
+    uint64_t lsn;         /* where the journal has it; 0: it does not */
     uint32_t journal_lane;
     uint32_t journal_size; /* of its payload there */
 };
+
+/* The side a copy in the secondary list is for. */
+static inline enum duet_side duet_outgoing_target(const struct duet_outgoing *outgoing)
+{
+    return (outgoing->written & ~outgoing->stored & (1u << DUET_ROCKETMQ)) != 0
+               ? DUET_ROCKETMQ
+               : DUET_KAFKA;
+}
 
 /* Copies key, value and headers in one allocation; NULL without memory. */
 struct duet_outgoing *duet_outgoing_new(const duet_message *message);

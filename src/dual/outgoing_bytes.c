@@ -112,7 +112,6 @@ dt_status duet_outgoing_decode(struct dt_span bytes, const struct duet_keys *key
     dt_base64_encode(outgoing->stamp_text, stamp.data, DUET_STAMP_SIZE);
     outgoing->stamp_text[DUET_STAMP_TEXT_SIZE] = '\0';
     outgoing->made_ms = (int64_t)outgoing->stamp.window * 60000;
-    outgoing->to_secondary = true;
     *out = outgoing;
     return DT_OK;
 }

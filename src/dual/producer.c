@@ -64,10 +64,8 @@ static dt_status open_side(struct duet_producer *producer, enum duet_side side)
 
     if (status != DT_OK)
         return status;
-    return duet_sender_new(producer->client[side], memory_max,
-                           side == DUET_KAFKA ? duet_outbox_primary_sent
-                                              : duet_outbox_secondary_sent,
-                           outbox, &outbox->sender[side]);
+    return duet_sender_new(producer->client[side], memory_max, duet_outbox_sent,
+                           &outbox->seat[side], &outbox->sender[side]);
 }
 
 static void look_for_plan(struct duet_producer *producer)
@@ -232,6 +230,10 @@ void duet_producer_statistics(duet_producer *producer, duet_producer_stats *out)
         outbox->primary_bytes + outbox->secondary_bytes + outbox->spilled_bytes;
     out->journal = outbox->spilled_count;
     out->journal_bytes = outbox->spilled_bytes;
+    out->moving = 0;
+    for (size_t b = 0; b < outbox->box_count; b++)
+        for (size_t p = 0; p < outbox->boxes[b].lane_count; p++)
+            out->moving += outbox->boxes[b].lanes[p].change.is_due;
     pthread_mutex_unlock(&outbox->lock);
 }
 
@@ -255,11 +257,8 @@ void duet_producer_close(duet_producer *producer)
     if (producer->outbox_made) {
         duet_spill_stop(outbox);
         duet_outbox_close(outbox);
-        /* the primary first: what it still stores is owed to the secondary, or listed */
-        if (outbox->sender[DUET_KAFKA] != NULL)
-            duet_sender_free(outbox->sender[DUET_KAFKA], CLOSE_MS);
-        if (outbox->sender[DUET_ROCKETMQ] != NULL)
-            duet_sender_free(outbox->sender[DUET_ROCKETMQ], CLOSE_MS);
+        duet_outbox_end_senders(outbox, CLOSE_MS);
+        duet_outbox_answer_unsent(outbox);
         duet_spill_keep(outbox);
         duet_outbox_give_up(outbox);
         duet_spill_close(outbox);

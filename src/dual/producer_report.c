@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dual/outgoing.h"
+#include "dual/spill.h"
 
 /* Copies one lane's counters; true if there was something new. */
 static bool copy_lane(struct duet_lane *lane, bool all, struct duet_issue_report *report,
@@ -156,8 +157,9 @@ static int64_t oldest_s(const struct duet_outbox *outbox, int64_t now_ms)
             oldest_ms = older(lane->primary_first, oldest_ms);
             oldest_ms = older(lane->secondary_first, oldest_ms);
             oldest_ms = older(lane->spill.behind_first, oldest_ms);
-            for (int which = 0; which < SPILL_LANES; which++)
-                if (lane->spill.unread[which] > 0 && lane->spill.oldest_ms < oldest_ms)
+            for (int side = 0; side < DUET_SIDES; side++)
+                if (duet_spill_owes(lane, (enum duet_side)side) &&
+                    lane->spill.oldest_ms < oldest_ms)
                     oldest_ms = lane->spill.oldest_ms;
         }
     if (oldest_ms >= now_ms)

@@ -3,7 +3,7 @@
  *
  * Always in force. A test may take one away (duet_rules_without) to see what it prevents: each
  * rule has a test that passes with it and shows the damage without it. Nothing but tests may
- * call it. The ninth rule, one request in flight per RocketMQ queue, is librmq's lane itself:
+ * call it. The rule ONE, one request in flight per RocketMQ queue, is librmq's lane itself:
  * tests/component/test_one_in_flight.c breaks it by sending through two lanes.
  */
 #ifndef DUAL_RULES_H
@@ -21,7 +21,9 @@ enum duet_rule {
     DUET_RULE_ONE = 1 << 8,    /* one request in flight per RocketMQ queue */
     DUET_RULE_LINK =
         1 << 9, /* a link closes numbers that were given up, or tells of them */
-    DUET_RULE_BOOTGAP = 1 << 10 /* a link tells where the boot before ended */
+    DUET_RULE_BOOTGAP = 1 << 10, /* a link tells where the boot before ended */
+    DUET_RULE_LANE = 1 << 11,    /* the lane to a new primary is empty before it is one */
+    DUET_RULE_PEND = 1 << 12 /* nothing in doubt at the old primary is missing at the new */
 };
 
 /* All but these are in force; 0 again: all. Before any instance is opened. */

@@ -19,29 +19,45 @@
 /* ---- open and close ---- */
 
 /* The journal's lanes of a partition, and what an earlier process left in them. */
-static dt_status find_lanes(struct duet_lane *lane, const struct duet_journal_lane *known,
-                            size_t known_count, int64_t oldest_ms)
+static dt_status find_lanes(struct duet_lane *lane, enum duet_side side,
+                            const struct duet_journal_lane *known, size_t known_count,
+                            int64_t oldest_ms)
 {
-    static const uint8_t sides[SPILL_LANES] = {DUET_ROCKETMQ | SPILL_FRONT_BIT,
-                                               DUET_ROCKETMQ};
+    static const uint8_t bits[SPILL_LANES] = {
+        [SPILL_FRONT] = SPILL_FRONT_BIT,
+    };
     struct duet_outbox *outbox = lane->outbox;
+    struct duet_spill_side *spill = &lane->spill.side[side];
 
     for (int which = 0; which < SPILL_LANES; which++) {
         uint32_t id;
-        dt_status status = duet_journal_lane(outbox->journal, lane->box->route->topic,
-                                             lane->partition, sides[which], &id);
+        dt_status status =
+            duet_journal_lane(outbox->journal, lane->box->route->topic, lane->partition,
+                              (uint8_t)side | bits[which], &id);
 
         if (status != DT_OK)
             return status;
-        lane->spill.id[which] = id;
-        if (id >= known_count)
+        spill->id[which] = id;
+        if (id >= known_count || known[id].messages == 0)
             continue;
-        lane->spill.unread[which] = known[id].messages;
+        spill->unread[which] = known[id].messages;
         lane->spill.oldest_ms = oldest_ms;
         outbox->spilled_count += (int64_t)known[id].messages;
         outbox->spilled_bytes += (int64_t)known[id].bytes;
     }
     return DT_OK;
+}
+
+static dt_status find_sides(struct duet_lane *lane, const struct duet_journal_lane *known,
+                            size_t known_count, int64_t oldest_ms)
+{
+    dt_status status = DT_OK;
+
+    for (int side = 0; side < DUET_SIDES && status == DT_OK; side++)
+        status = find_lanes(lane, (enum duet_side)side, known, known_count, oldest_ms);
+    if (status == DT_OK)
+        duet_lane_choose_primary(lane);
+    return status;
 }
 
 static void say_damages(const struct duet_outbox *outbox, const char *folder)
@@ -78,7 +94,7 @@ dt_status duet_spill_open(struct duet_outbox *outbox, const char *folder, int64_
         status = duet_journal_lanes(outbox->journal, &known, &known_count);
     for (size_t b = 0; b < outbox->box_count && status == DT_OK; b++)
         for (size_t p = 0; p < outbox->boxes[b].lane_count && status == DT_OK; p++)
-            status = find_lanes(&outbox->boxes[b].lanes[p], known, known_count,
+            status = find_sides(&outbox->boxes[b].lanes[p], known, known_count,
                                 stats.oldest_wall_ms);
     free(known);
     if (status != DT_OK)
@@ -110,15 +126,23 @@ void duet_spill_close(struct duet_outbox *outbox)
 
 /* ---- into the journal ---- */
 
+bool duet_spill_owes(const struct duet_lane *lane, enum duet_side side)
+{
+    const struct duet_spill_side *spill = &lane->spill.side[side];
+
+    return spill->unread[SPILL_FRONT] + spill->unread[SPILL_MAIN] > 0;
+}
+
 static bool has_unread(const struct duet_lane *lane)
 {
-    return lane->spill.unread[SPILL_FRONT] + lane->spill.unread[SPILL_MAIN] > 0;
+    return duet_spill_owes(lane, DUET_KAFKA) || duet_spill_owes(lane, DUET_ROCKETMQ);
 }
 
 dt_status duet_spill_append(struct duet_lane *lane, int which,
                             const struct duet_outgoing *outgoing)
 {
     struct duet_outbox *outbox = lane->outbox;
+    struct duet_spill_side *spill = &lane->spill.side[duet_outgoing_target(outgoing)];
     struct dt_buf *bytes = &outbox->scratch;
     uint64_t lsn;
     dt_status status;
@@ -127,13 +151,13 @@ dt_status duet_spill_append(struct duet_lane *lane, int which,
     duet_outgoing_encode(bytes, outgoing);
     status = dt_buf_status(bytes, "a message of the journal");
     if (status == DT_OK)
-        status = duet_journal_append(outbox->journal, lane->spill.id[which], 0,
+        status = duet_journal_append(outbox->journal, spill->id[which], 0,
                                      dt_buf_span(bytes), &lsn);
     if (status != DT_OK)
         return status;
     if (!has_unread(lane))
         lane->spill.oldest_ms = outgoing->made_ms;
-    lane->spill.unread[which]++;
+    spill->unread[which]++;
     outbox->spilled_count++;
     outbox->spilled_bytes += (int64_t)bytes->size;
     return DT_OK;
@@ -166,6 +190,7 @@ bool duet_spill_take(struct duet_lane *lane, struct duet_outgoing *outgoing, boo
         *dropped = true;
         return true;
     }
+    outgoing->is_owed = true;
     duet_outgoing_append(&lane->spill.behind_first, &lane->spill.behind_last, outgoing);
     outbox->secondary_bytes += size;
     outbox->secondary_count++;
@@ -184,9 +209,7 @@ void duet_spill_settle_behind(struct duet_lane *lane)
             return;
         duet_outgoing_take_out(&lane->spill.behind_first, &lane->spill.behind_last, first);
         if (is_next) { /* already counted as owed */
-            duet_outgoing_append(&lane->secondary_first, &lane->secondary_last, first);
-            if (lane->unhanded == NULL)
-                lane->unhanded = first;
+            duet_outbox_secondary_append(first);
             continue;
         }
         outbox->stats.spilled++;
@@ -252,7 +275,7 @@ static void keep_lane(struct duet_lane *lane, int64_t until_ms)
             outbox->stats.spilled++;
             duet_spill_done(lane, first);
         }
-        duet_outgoing_take_out(&lane->secondary_first, &lane->secondary_last, first);
+        duet_outbox_secondary_take(first);
         duet_outbox_secondary_gone(outbox, first);
     }
     while ((first = lane->spill.behind_first) != NULL) {

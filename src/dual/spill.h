@@ -11,8 +11,9 @@
  * and move up in that order only, so that a lane is never reordered. A thread of its own reads
  * the journal back while the sender has room; nobody else waits for the disk.
  *
- * A lane of the outbox is two lanes of the journal: `front` holds what was left in memory when a
- * producer was closed, and is older than what stands in `main`.
+ * For each side a lane of the outbox is two lanes of the journal: `front` holds what was left in
+ * memory when a producer was closed, and is older than what stands in `main`. One side at a time
+ * has anything there, since a lane changes its primary only when nothing is owed to the new one.
  *
  * Lock: outbox->lock held, but where another thing is said.
  */
@@ -38,6 +39,9 @@ void duet_spill_keep(struct duet_outbox *outbox);
 
 /* Lock: not held. Nothing open: no-op. */
 void duet_spill_close(struct duet_outbox *outbox);
+
+/* Whether the journal holds copies of the lane for this side. */
+bool duet_spill_owes(const struct duet_lane *lane, enum duet_side side);
 
 /* Whether new copies of the lane have to queue behind what is not in the secondary list. */
 bool duet_spill_is_behind(const struct duet_lane *lane);

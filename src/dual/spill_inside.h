@@ -9,7 +9,8 @@
 /* Of a partition's lanes in the journal, front is read first. Its bit in the lane's side. */
 enum { SPILL_FRONT, SPILL_MAIN, SPILL_FRONT_BIT = 0x80 };
 
-/* Lock: outbox->lock held. What duet_journal_append() returns. */
+/* Lock: outbox->lock held. Puts the copy into the journal's lane for the side it is for. What
+ * duet_journal_append() returns. */
 dt_status duet_spill_append(struct duet_lane *lane, int which,
                             const struct duet_outgoing *outgoing);
 

@@ -29,11 +29,15 @@ struct turn {
     size_t size;    /* in memory */
     uint64_t broken;
     size_t size_max; /* ends with the message that reaches it */
+    enum duet_side side;
+    int which; /* of the side's lanes in the journal */
 };
 
-static int lane_to_read(const struct duet_lane *lane)
+/* Of which side, and which of its two; front before main. */
+static int lane_to_read(const struct duet_lane *lane, enum duet_side *side)
 {
-    return lane->spill.unread[SPILL_FRONT] > 0 ? SPILL_FRONT : SPILL_MAIN;
+    *side = duet_spill_owes(lane, DUET_KAFKA) ? DUET_KAFKA : DUET_ROCKETMQ;
+    return lane->spill.side[*side].unread[SPILL_FRONT] > 0 ? SPILL_FRONT : SPILL_MAIN;
 }
 
 /* Lock: held. */
@@ -41,7 +45,7 @@ static bool wants_more(const struct duet_lane *lane)
 {
     const struct duet_outbox *outbox = lane->outbox;
 
-    if (lane->spill.unread[SPILL_FRONT] + lane->spill.unread[SPILL_MAIN] == 0)
+    if (!duet_spill_owes(lane, DUET_KAFKA) && !duet_spill_owes(lane, DUET_ROCKETMQ))
         return false;
     return lane->unhanded == NULL && lane->handed < DUET_LANE_WINDOW / 2 &&
            (lane->handed == 0 || outbox->secondary_bytes < outbox->memory_max / 2);
@@ -58,10 +62,12 @@ static size_t turn_size(const struct duet_outbox *outbox)
 }
 
 /* Lock: not held. */
-static dt_status read_turn(struct duet_lane *lane, int which, uint64_t unread,
-                           struct dt_buf *payload, struct turn *turn)
+static dt_status read_turn(struct duet_lane *lane, uint64_t unread, struct dt_buf *payload,
+                           struct turn *turn)
 {
     struct duet_outbox *outbox = lane->outbox;
+    struct duet_spill_side *spill = &lane->spill.side[turn->side];
+    struct duet_journal_cursor *cursor = &spill->cursor[turn->which];
     struct duet_record_view record;
     dt_status status = DT_OK;
 
@@ -69,8 +75,8 @@ static dt_status read_turn(struct duet_lane *lane, int which, uint64_t unread,
            turn->size < turn->size_max) {
         struct duet_outgoing *outgoing;
 
-        status = duet_journal_next(outbox->journal, lane->spill.id[which],
-                                   &lane->spill.cursor[which], payload, &record);
+        status = duet_journal_next(outbox->journal, spill->id[turn->which], cursor, payload,
+                                   &record);
         if (status != DT_OK)
             break;
         turn->count++;
@@ -86,13 +92,16 @@ static dt_status read_turn(struct duet_lane *lane, int which, uint64_t unread,
         if (status != DT_OK) { /* no memory: it is read again */
             turn->count--;
             turn->bytes -= (int64_t)record.payload.size;
-            lane->spill.cursor[which].lsn = record.lsn - 1;
-            lane->spill.cursor[which].segment = 0;
+            cursor->lsn = record.lsn - 1;
+            cursor->segment = 0;
             break;
         }
         outgoing->lane = lane;
         outgoing->lsn = record.lsn;
-        outgoing->journal_lane = lane->spill.id[which];
+        outgoing->written = outgoing->counted = 1u << DUET_KAFKA | 1u << DUET_ROCKETMQ;
+        outgoing->stored = (uint8_t)(1u << duet_other_side(turn->side));
+        outgoing->answered = true;
+        outgoing->journal_lane = spill->id[turn->which];
         outgoing->journal_size = (uint32_t)record.payload.size;
         turn->size += outgoing->size;
         duet_outgoing_append(&turn->first, &turn->last, outgoing);
@@ -101,23 +110,21 @@ static dt_status read_turn(struct duet_lane *lane, int which, uint64_t unread,
 }
 
 /* Lock: held. */
-static void take_turn(struct duet_lane *lane, int which, struct turn *turn)
+static void take_turn(struct duet_lane *lane, struct turn *turn)
 {
     struct duet_outbox *outbox = lane->outbox;
     struct duet_outgoing *next;
 
-    lane->spill.unread[which] -= turn->count;
+    lane->spill.side[turn->side].unread[turn->which] -= turn->count;
     outbox->spilled_count -= (int64_t)turn->count;
     outbox->spilled_bytes -= turn->bytes;
     outbox->stats.dropped += (int64_t)turn->broken;
-    if (lane->unhanded == NULL)
-        lane->unhanded = turn->first;
     for (struct duet_outgoing *at = turn->first; at != NULL; at = next) {
         next = at->next;
         outbox->secondary_bytes += (int64_t)at->size;
         outbox->secondary_count++;
         outbox->stats.replayed++;
-        duet_outgoing_append(&lane->secondary_first, &lane->secondary_last, at);
+        duet_outbox_secondary_append(at);
     }
     duet_spill_settle_behind(lane);
     duet_outbox_pump(lane);
@@ -129,12 +136,13 @@ static bool replay_lane(struct duet_lane *lane, struct dt_buf *payload, int64_t 
 {
     struct duet_outbox *outbox = lane->outbox;
     struct turn turn = {.size_max = turn_size(outbox)};
-    int which = lane_to_read(lane);
-    uint64_t unread = lane->spill.unread[which];
+    uint64_t unread;
     dt_status status;
 
+    turn.which = lane_to_read(lane, &turn.side);
+    unread = lane->spill.side[turn.side].unread[turn.which];
     pthread_mutex_unlock(&outbox->lock);
-    status = read_turn(lane, which, unread, payload, &turn);
+    status = read_turn(lane, unread, payload, &turn);
     if (status != DT_OK && status != DT_ENOTFOUND && status != DT_ECORRUPT &&
         dt_clock_ms() - *warned_ms > WARN_PERIOD_MS) {
         *warned_ms = dt_clock_ms();
@@ -143,7 +151,7 @@ static bool replay_lane(struct duet_lane *lane, struct dt_buf *payload, int64_t 
     pthread_mutex_lock(&outbox->lock);
     if (turn.count == 0)
         return false;
-    take_turn(lane, which, &turn);
+    take_turn(lane, &turn);
     return true;
 }
 

@@ -119,8 +119,9 @@ enum duet_write duet_step_write(enum duet_step step)
     case DUET_STEP_DUAL_WRITE:
     case DUET_STEP_DUAL_READ:
     case DUET_STEP_SWITCHING:
-    case DUET_STEP_SWITCHED:
         return DUET_WRITE_KAFKA_ROCKETMQ;
+    case DUET_STEP_SWITCHED:
+        return DUET_WRITE_ROCKETMQ_KAFKA;
     case DUET_STEP_FINISHED:
         return DUET_WRITE_ROCKETMQ;
     case DUET_STEP_PLANNED:

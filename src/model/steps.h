@@ -8,7 +8,8 @@
  *   dual-write  both sides are written, Kafka first
  *   dual-read   shadow roles run, reading RocketMQ
  *   switching   some (group, partition) is live on RocketMQ, some on Kafka
- *   switched    all are live on RocketMQ; Kafka goes on being written: the way back
+ *   switched    all are live on RocketMQ, which is written first; Kafka goes on being written:
+ *               the way back
  *   finished    RocketMQ alone; no way back
  *
  * Pure.
@@ -45,8 +46,7 @@ const char *duet_write_name(enum duet_write write); /* "kafka+rocketmq", ... */
 bool duet_write_parse(const char *text, enum duet_write *write);
 bool duet_write_has(enum duet_write write, enum duet_side side);
 enum duet_side duet_write_primary(enum duet_write write);
-/* What a step writes. The primary stays Kafka up to `switched` until the change of primary
- * exists. */
+/* What a step writes. */
 enum duet_write duet_step_write(enum duet_step step);
 bool duet_step_has_shadow(enum duet_step step); /* shadow roles run */
 

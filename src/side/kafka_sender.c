@@ -16,9 +16,11 @@
 
 enum {
     POLL_MS = 100,
-    FLUSH_MS = 20,       /* long enough for the broker threads to see that linger is over */
-    SILENT_MS = 3000,    /* no outcome for so long: ask whether anybody is there */
-    PROBE_EVERY_MS = 500 /* also how long one question waits */
+    FLUSH_MS = 20,    /* long enough for the broker threads to see that linger is over */
+    SILENT_MS = 3000, /* no outcome for so long: ask whether anybody is there */
+    PROBE_EVERY_MS = 500, /* also how long one question waits */
+    RECORD_OVERHEAD = 64, /* the most that a record and its batch take beside the bytes */
+    HEADER_OVERHEAD = 10
 };
 
 struct topic {
@@ -31,6 +33,7 @@ struct kafka_sender {
     struct duet_sender base;
     rd_kafka_t *handle;
     rd_kafka_queue_t *reports;
+    size_t record_max; /* librdkafka's own limit */
     duet_sent_fn sent;
     void *context;
     _Atomic(struct topic *) topics; /* only grows; searched without the lock */
@@ -175,6 +178,23 @@ static bool sender_reachable(const struct duet_sender *base)
     return atomic_load(&((const struct kafka_sender *)base)->reachable);
 }
 
+/* As librdkafka reckons: 25 bytes of envelope at most, and each header with two lengths. */
+static dt_status sender_takes(const struct duet_sender *base,
+                              const struct duet_record *record)
+{
+    const struct kafka_sender *sender = (const struct kafka_sender *)base;
+    size_t size = RECORD_OVERHEAD + record->key.size + record->value.size +
+                  HEADER_OVERHEAD + sizeof(DUET_STAMP_KAFKA_HEADER) + DUET_STAMP_SIZE;
+
+    for (size_t i = 0; i < record->header_count; i++)
+        size +=
+            HEADER_OVERHEAD + record->headers[i].name.size + record->headers[i].value.size;
+    if (size <= sender->record_max)
+        return DT_OK;
+    return dt_error_set(DT_ETOOBIG, "kafka: a record of %zu bytes, %zu are allowed", size,
+                        sender->record_max);
+}
+
 /* ---- the thread of the reports ---- */
 
 static void delivered(rd_kafka_t *handle, const rd_kafka_message_t *message, void *opaque)
@@ -300,7 +320,18 @@ static const struct duet_sender_ops sender_ops = {
     .flush = sender_flush,
     .free = sender_free,
     .reachable = sender_reachable,
+    .takes = sender_takes,
 };
+
+static size_t record_max_of(const rd_kafka_conf_t *conf)
+{
+    char text[32];
+    size_t size = sizeof(text);
+
+    if (rd_kafka_conf_get(conf, "message.max.bytes", text, &size) != RD_KAFKA_CONF_OK)
+        return 1000000;
+    return strtoul(text, NULL, 10);
+}
 
 static dt_status sender_conf(rd_kafka_conf_t *conf, size_t memory_max)
 {
@@ -336,6 +367,7 @@ dt_status duet_kafka_sender_new(struct duet_side_client *base, size_t memory_max
     rd_kafka_conf_set_opaque(conf, sender);
     rd_kafka_conf_set_dr_msg_cb(conf, delivered);
     rd_kafka_conf_set_error_cb(conf, failed);
+    sender->record_max = record_max_of(conf);
     status = sender_conf(conf, memory_max);
     if (status != DT_OK)
         rd_kafka_conf_destroy(conf);

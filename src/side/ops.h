@@ -43,6 +43,7 @@ struct duet_sender_ops {
     void (*flush)(struct duet_sender *sender);
     void (*free)(struct duet_sender *sender, int64_t timeout_ms);
     bool (*reachable)(const struct duet_sender *sender);
+    dt_status (*takes)(const struct duet_sender *sender, const struct duet_record *record);
 };
 
 struct duet_reader_ops {

@@ -162,6 +162,14 @@ static bool sender_reachable(const struct duet_sender *base)
            dt_clock_ms() - atomic_load(&sender->waiting_ms) < SILENT_MS;
 }
 
+/* The mapping tells, when the record is encoded. */
+static dt_status sender_takes(const struct duet_sender *base,
+                              const struct duet_record *record)
+{
+    (void)base, (void)record;
+    return DT_OK;
+}
+
 /* ---- new and free ---- */
 
 static void wait_for_outcomes(struct rocketmq_sender *sender, int64_t timeout_ms)
@@ -197,6 +205,7 @@ static const struct duet_sender_ops sender_ops = {
     .flush = sender_flush,
     .free = sender_free,
     .reachable = sender_reachable,
+    .takes = sender_takes,
 };
 
 dt_status duet_rocketmq_sender_new(struct duet_side_client *client, size_t memory_max,

@@ -43,6 +43,11 @@ dt_status duet_sender_new(struct duet_side_client *client, size_t memory_max,
  * Else refused at once with the reason (DT_ETOOBIG, DT_EINVAL): not sent, `sent` is not called. */
 dt_status duet_sender_send(struct duet_sender *sender, const struct duet_send *send);
 
+/* Whether the library would take a record of this size; the broker's own limits are not known
+ * here. DT_OK, DT_ETOOBIG. */
+dt_status duet_sender_takes(const struct duet_sender *sender,
+                            const struct duet_record *record);
+
 /* Asks for what is held back for batching to go out now. Does not wait. */
 void duet_sender_flush(struct duet_sender *sender);
 

@@ -104,6 +104,12 @@ bool duet_sender_reachable(const struct duet_sender *sender)
     return sender->ops->reachable(sender);
 }
 
+dt_status duet_sender_takes(const struct duet_sender *sender,
+                            const struct duet_record *record)
+{
+    return sender->ops->takes(sender, record);
+}
+
 /* ---- readers ---- */
 
 dt_status duet_reader_new(struct duet_side_client *client,

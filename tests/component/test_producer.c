@@ -202,7 +202,7 @@ static void an_outage_of_a_live_side_is_the_applications_within_its_deadline(voi
 
     (void)state;
     pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, NO_JOURNAL);
-    pair_plan(&pair, DUET_STEP_SWITCHED, DUET_ROCKETMQ, CRITICAL_BOTH);
+    pair_plan(&pair, DUET_STEP_SWITCHING, DUET_ROCKETMQ, CRITICAL_BOTH);
     rmq_mock_down(pair.rocketmq);
     producer = open_producer(&pair);
     started_ms = dt_clock_ms();

@@ -474,32 +474,59 @@ static void a_gap_is_seen_over_a_restart_of_its_producer(void **state)
 
 #define LANE_MESSAGES 3000 /* more than a lane hands over at once */
 
-static int64_t inversions_after_an_outage(unsigned without)
+static void produce(duet_producer *producer, int count)
 {
-    struct pair pair;
-    duet_producer *producer;
-    static uint64_t sequences[LANE_MESSAGES + 1];
-    int64_t inversions = 0;
-    size_t count;
-
-    duet_rules_without(without);
-    pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "");
-    rmq_mock_down(pair.rocketmq);
-    assert_int_equal(duet_producer_open(pair.config_path, "p1", &producer), DT_OK);
-    for (int i = 0; i < LANE_MESSAGES; i++) {
+    for (int i = 0; i < count; i++) {
         duet_message message = {.topic = PAIR_TOPIC, .value = "x", .value_size = 1};
 
         message.event_time_ms = -1;
         assert_int_equal(duet_produce(producer, &message, 0, NULL, NULL), DT_OK);
     }
+}
+
+struct progress {
+    duet_producer *producer;
+    int64_t done, plan;
+};
+
+static bool has_progress(void *context)
+{
+    struct progress *progress = context;
+    duet_producer_stats stats;
+
+    duet_producer_statistics(progress->producer, &stats);
+    return stats.done >= progress->done && stats.plan_version >= progress->plan;
+}
+
+/* In RocketMQ's log, which must hold all of them. */
+static int64_t count_inversions(struct pair *pair, size_t messages)
+{
+    static uint64_t sequences[LANE_MESSAGES + 100];
+    size_t count = pair_log(pair, DUET_ROCKETMQ, 0, sequences, LANE_MESSAGES + 100);
+    int64_t inversions = 0;
+
+    assert_int_equal(count, messages);
+    for (size_t i = 1; i < count; i++)
+        inversions += sequences[i] < sequences[i - 1];
+    return inversions;
+}
+
+static int64_t inversions_after_an_outage(unsigned without)
+{
+    struct pair pair;
+    duet_producer *producer;
+    int64_t inversions;
+
+    duet_rules_without(without);
+    pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "");
+    rmq_mock_down(pair.rocketmq);
+    assert_int_equal(duet_producer_open(pair.config_path, "p1", &producer), DT_OK);
+    produce(producer, LANE_MESSAGES);
     assert_int_equal(duet_producer_flush(producer, 200), DT_ETIMEDOUT);
     assert_int_equal(rmq_mock_up(pair.rocketmq), DT_OK);
     assert_int_equal(duet_producer_flush(producer, 30000), DT_OK);
     duet_producer_close(producer);
-    count = pair_log(&pair, DUET_ROCKETMQ, 0, sequences, LANE_MESSAGES + 1);
-    assert_int_equal(count, LANE_MESSAGES);
-    for (size_t i = 1; i < count; i++)
-        inversions += sequences[i] < sequences[i - 1];
+    inversions = count_inversions(&pair, LANE_MESSAGES);
     pair_stop(&pair);
     duet_rules_without(0);
     return inversions;
@@ -510,6 +537,75 @@ static void a_lane_keeps_the_primarys_order(void **state)
     (void)state;
     assert_int_equal(inversions_after_an_outage(0), 0);
     assert_true(inversions_after_an_outage(DUET_RULE_FIFO) > 0);
+}
+
+/* ---- the change of primary ---- */
+
+/* RocketMQ becomes the primary while something is owed to it: it was away. */
+static int64_t inversions_after_a_change(unsigned without)
+{
+    struct pair pair;
+    struct progress progress = {.done = LANE_MESSAGES};
+    int64_t inversions;
+
+    duet_rules_without(without);
+    pair_start(&pair, 1, DUET_STEP_DUAL_READ, "");
+    rmq_mock_down(pair.rocketmq);
+    assert_int_equal(duet_producer_open(pair.config_path, "p1", &progress.producer), DT_OK);
+    produce(progress.producer, LANE_MESSAGES);
+    assert_true(pair_wait(has_progress, &progress));
+    pair_plan(&pair, DUET_STEP_SWITCHED, DUET_ROCKETMQ, 1u << DUET_ROCKETMQ);
+    progress.plan = pair.plan->version;
+    assert_true(pair_wait(has_progress, &progress));
+    produce(progress.producer, 10);
+    assert_int_equal(rmq_mock_up(pair.rocketmq), DT_OK);
+    assert_int_equal(duet_producer_flush(progress.producer, 30000), DT_OK);
+    duet_producer_close(progress.producer);
+    inversions = count_inversions(&pair, LANE_MESSAGES + 10);
+    pair_stop(&pair);
+    duet_rules_without(0);
+    return inversions;
+}
+
+static void the_lane_to_a_new_primary_is_empty_first(void **state)
+{
+    (void)state;
+    assert_int_equal(inversions_after_a_change(0), 0);
+    assert_true(inversions_after_a_change(DUET_RULE_LANE) > 0);
+}
+
+/* RocketMQ becomes the primary while messages are in doubt at Kafka, which is away. */
+static int64_t inversions_after_a_takeover(unsigned without)
+{
+    struct pair pair;
+    struct progress progress = {0};
+    int64_t inversions;
+
+    duet_rules_without(without);
+    pair_start(&pair, 1, DUET_STEP_DUAL_READ, "");
+    duet_kafka_mock_set_down(pair.kafka, true);
+    assert_int_equal(duet_producer_open(pair.config_path, "p1", &progress.producer), DT_OK);
+    produce(progress.producer, 10);
+    pair_plan(&pair, DUET_STEP_SWITCHED, DUET_ROCKETMQ, 1u << DUET_ROCKETMQ);
+    progress.plan = pair.plan->version;
+    assert_true(pair_wait(has_progress, &progress));
+    produce(progress.producer, 10);
+    progress.done = 10;
+    assert_true(pair_wait(has_progress, &progress));
+    duet_kafka_mock_set_down(pair.kafka, false);
+    assert_int_equal(duet_producer_flush(progress.producer, 30000), DT_OK);
+    duet_producer_close(progress.producer);
+    inversions = count_inversions(&pair, 20);
+    pair_stop(&pair);
+    duet_rules_without(0);
+    return inversions;
+}
+
+static void what_is_in_doubt_at_the_old_primary_comes_first_at_the_new(void **state)
+{
+    (void)state;
+    assert_int_equal(inversions_after_a_takeover(0), 0);
+    assert_true(inversions_after_a_takeover(DUET_RULE_PEND) > 0);
 }
 
 int main(int argc, char **argv)
@@ -526,6 +622,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_link_of_another_record_closes_nothing),
         cmocka_unit_test(a_gap_is_seen_over_a_restart_of_its_producer),
         cmocka_unit_test(a_lane_keeps_the_primarys_order),
+        cmocka_unit_test(the_lane_to_a_new_primary_is_empty_first),
+        cmocka_unit_test(what_is_in_doubt_at_the_old_primary_comes_first_at_the_new),
     };
 
     return test_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));

@@ -135,7 +135,7 @@ static void a_live_side_that_is_away_fills_the_journal_before_anybody_waits(void
 
     (void)state;
     pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, SMALL);
-    pair_plan(&pair, DUET_STEP_SWITCHED, DUET_ROCKETMQ, CRITICAL_BOTH);
+    pair_plan(&pair, DUET_STEP_SWITCHING, DUET_ROCKETMQ, CRITICAL_BOTH);
     rmq_mock_down(pair.rocketmq);
     producer = open_producer(&pair);
     for (int i = 0; i < 1000; i++)

@@ -1,6 +1,6 @@
 """The whole move: all rows, two producers, two groups, four partitions; while they run one
-partition of one group is switched, then everything, then rolled back, then switched again. Live
-and shadow of both groups equal what SQL computes from the file, and so does each daily count."""
+partition of one group is switched, then everything, then rolled back, then switched again, and
+the producers' primary follows. Live and shadow of both groups equal what SQL computes from the file, and so does each daily count."""
 from harness import Scenario, need, need_equal, unhurried, wait_for
 
 SECONDS = 24  # that the producers take
@@ -35,17 +35,17 @@ def main():
         need_equal(m.group(second)['live'], {'kafka': [0, 1, 2, 3], 'rocketmq': []}, second)
         at(0.25)
         m.json('advance', *force)
-        need_equal(m.step(), 'switched', 'step')
+        need_equal((m.step(), m.route()['write']), ('switched', 'rocketmq+kafka'), 'step')
         for group in m.groups:
             need_equal(m.group(group)['live'], {'kafka': [], 'rocketmq': [0, 1, 2, 3]}, group)
         at(0.4)
         m.json('rollback')
-        need_equal(m.step(), 'dual-read', 'step')
+        need_equal((m.step(), m.route()['write']), ('dual-read', 'kafka+rocketmq'), 'step')
         for group in m.groups:
             need_equal(m.group(group)['live'], {'kafka': [0, 1, 2, 3], 'rocketmq': []}, group)
         at(0.6)
         m.json('advance', *force)
-        need_equal(m.step(), 'switched', 'step')
+        need_equal((m.step(), m.route()['write']), ('switched', 'rocketmq+kafka'), 'step')
 
         lines = [p.need_exit(0).last_json() for p in producers]
         for line in lines:
@@ -60,6 +60,10 @@ def main():
                 m.need_tables(group, role, s.expected)
         compared = m.json('compare')
         need(compared['equal'] and len(compared['tables']) == 4, 'compare', compared)
+        for producer in producers:  # each moved its partitions to RocketMQ, back, and again
+            moves = [producer.err().count(f'{side} is the primary now')
+                     for side in ('rocketmq', 'kafka')]
+            need_equal(moves, [8, 4], 'changes of primary')
         ledger = m.ledger()
         need(not any(ledger.values()), 'an empty ledger', ledger)
         for consumer in consumers:
