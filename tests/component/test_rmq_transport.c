@@ -239,7 +239,7 @@ static void set_last_opaque(void *context)
 {
     struct rmq_client *client = context;
 
-    client->peers.last_opaque = INT32_MAX - 2;
+    client->peers.calls.last_opaque = INT32_MAX - 2;
 }
 
 static void request_numbers_wrap_and_skip_those_in_use(void **state)
