@@ -47,6 +47,19 @@ typedef struct rmq_tls_config {
     rmq_tls_verify verify;
 } rmq_tls_config;
 
+/**
+ * Takes what a client has counted, with its producers and consumers: one JSON object, whose fields
+ * are listed with type, unit and meaning in docs/rmq-statistics.md. Fields may be added; none
+ * changes its meaning.
+ *
+ * Called on the client's network thread, at most once per interval (what was missed is not made
+ * up for), never before rmq_client_new() has begun and never after rmq_client_free() has
+ * returned. It must not block and must not call a function that waits. No lock is held.
+ * @param opaque as given. @param json the text, NUL-terminated, valid during the call.
+ * @param size   its length in bytes, without the NUL.
+ */
+typedef void (*rmq_statistics_fn)(void *opaque, const char *json, size_t size);
+
 /** Settings of a client; zero or NULL means the default given. Start from {0}. */
 typedef struct rmq_client_config {
     const char *namesrv;       /* "host:port;host:port"; required. Copied. */
@@ -70,6 +83,11 @@ typedef struct rmq_client_config {
     const char *secret_key;
     const char *security_token; /* of temporary credentials; NULL: none */
     const rmq_tls_config *tls;  /* NULL: no TLS. Needed only during the call. */
+    /* So often the client's counters are given to `statistics`, at least 10; 0: never, and then
+     * nothing is kept for them but plain counters. Both or none. */
+    int64_t statistics_interval_ms;
+    rmq_statistics_fn statistics;
+    void *statistics_opaque; /* borrowed, given to `statistics` */
 } rmq_client_config;
 
 /**

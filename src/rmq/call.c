@@ -100,6 +100,8 @@ bool rmq_call_cancel(struct rmq_call *call)
         struct rmq_conn *conn = call->conn;
 
         may_have_arrived = true; /* what is put goes out, if not yet then soon */
+        conn->peers->calls.counters.cancelled++;
+        conn->peer->counters.cancelled++;
         rmq_call_detach(&conn->peers->calls, call);
         return may_have_arrived;
     }

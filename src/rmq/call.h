@@ -49,6 +49,8 @@ struct rmq_call {
     bool
         is_oneway; /* never answered: done() says DT_OK without a command when it is handed to
                        the connection */
+    bool
+        is_held; /* the broker may wait before it answers: says nothing about the way there */
     /* Not the owner's. */
     enum rmq_call_state state;
     int32_t opaque;
@@ -58,9 +60,22 @@ struct rmq_call {
     uint64_t conn_number; /* of the connection it went by last: later ones have larger */
     uint64_t sent_end;    /* stream position behind it */
     uint64_t received_before; /* bytes that had come in when it was sent */
+    int64_t sent_us;          /* dt_clock_us */
     int64_t expires_ms;
     dt_status end_status;
     char reason[RMQ_REASON_SIZE];
+};
+
+/* What became of calls: sent = answered + timed_out + failed + cancelled + oneway + those that
+ * are under way. */
+struct rmq_call_counters {
+    uint64_t sent;   /* written to a connection */
+    uint64_t oneway; /* of these, those that nobody answers */
+    uint64_t answered;
+    uint64_t timed_out; /* not answered in time */
+    uint64_t failed;    /* the connection was lost before the answer, or given up */
+    uint64_t cancelled; /* the owner's interest ended */
+    uint64_t not_sent;  /* no connection, or none in time */
 };
 
 enum { RMQ_CALL_BUCKETS = 1024 };
@@ -73,6 +88,7 @@ struct rmq_calls {
     struct dt_link ending; /* done() is still to be called */
     struct dt_op deliver_op;
     bool deliver_posted;
+    struct rmq_call_counters counters;
 };
 
 /* Makes a zeroed call ready to be started. */

@@ -223,12 +223,14 @@ static void start_on_loop(void *context)
     struct rmq_client *client = context;
 
     rmq_topics_start(&client->topics);
+    rmq_statistics_start(&client->statistics);
 }
 
 static void close_on_loop(void *context)
 {
     struct rmq_client *client = context;
 
+    rmq_statistics_close(&client->statistics);
     rmq_heartbeat_close(&client->heartbeat);
     rmq_topics_close(&client->topics);
     rmq_peers_close(&client->peers);
@@ -298,11 +300,14 @@ dt_status rmq_client_new(const rmq_client_config *config, rmq_client **out)
     if (status == DT_OK)
         status = rmq_heartbeat_init(&client->heartbeat, client);
     if (status == DT_OK)
+        status = rmq_statistics_init(&client->statistics, client, config);
+    if (status == DT_OK)
         status = rmq_client_run(client, start_on_loop, client);
     if (status != DT_OK) {
         dt_timer_free(client->peers.timer); /* unknown to the loop so far */
         dt_timer_free(client->topics.timer);
         dt_timer_free(client->heartbeat.timer);
+        dt_timer_free(client->statistics.timer);
         dt_loop_stop(client->loop);
         free_client(client);
         return status;

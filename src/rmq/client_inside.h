@@ -13,6 +13,7 @@
 #include "rmq/naming.h"
 #include "rmq/peer.h"
 #include "rmq/sign.h"
+#include "rmq/statistics.h"
 #include "rmq/topics.h"
 
 #define RMQ_CLIENT_ID_SIZE 320
@@ -37,6 +38,8 @@ struct rmq_client {
     struct dt_link inbound;    /* consumers that brokers may ask for: inbound.h */
     struct rmq_signer *signer; /* NULL: requests are not signed */
     uint64_t random;
+    uint64_t retries; /* messages that were sent again, or are to be */
+    struct rmq_statistics statistics;
 };
 
 /* How long to wait after the n-th failure in a row (n >= 1): doubling from backoff_ms_min to

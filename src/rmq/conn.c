@@ -43,20 +43,26 @@ static void end_conn(struct rmq_conn *conn, dt_status status, const char *reason
     while (!dt_list_is_empty(&conn->pending)) {
         struct rmq_call *call = DT_CONTAINER(conn->pending.next, struct rmq_call, link);
 
+        peers->calls.counters.failed++;
+        peer->counters.failed++;
         rmq_call_end(&peers->calls, call, sent >= call->sent_end ? DT_EINDOUBT : status,
                      reason);
     }
     if (peer->conn == conn) {
         peer->conn = NULL;
         while (!dt_list_is_empty(&peer->waiting))
-            rmq_call_end(&peers->calls,
-                         DT_CONTAINER(peer->waiting.next, struct rmq_call, link), status,
-                         reason);
+            rmq_peer_not_sent(peers, peer,
+                              DT_CONTAINER(peer->waiting.next, struct rmq_call, link),
+                              status, reason);
         if (!conn->is_open) {
             peer->failed_ms = dt_clock_ms();
             snprintf(peer->failure, sizeof(peer->failure), "%s", reason);
         }
     }
+    peer->disconnects += conn->is_open;
+    peer->connect_failures += !conn->is_open;
+    peer->tx_bytes += sent;
+    peer->rx_bytes += dt_tcp_received(conn->tcp);
     dt_list_remove(&conn->link);
     conn->tcp = NULL;
     free_conn(conn);
@@ -96,8 +102,11 @@ static void drain(struct rmq_conn *conn, const char *reason)
         struct rmq_call *call = DT_CONTAINER(link, struct rmq_call, link);
 
         next = link->next;
-        if (call->repeatable)
-            rmq_call_end(&conn->peers->calls, call, DT_EINDOUBT, reason);
+        if (!call->repeatable)
+            continue;
+        conn->peers->calls.counters.failed++;
+        conn->peer->counters.failed++;
+        rmq_call_end(&conn->peers->calls, call, DT_EINDOUBT, reason);
     }
     if (dt_list_is_empty(&conn->pending))
         rmq_conn_close(conn, DT_EUNREACH, reason);
@@ -123,6 +132,8 @@ int64_t rmq_conn_expire(struct rmq_conn *conn, int64_t now_ms)
         snprintf(reason, sizeof(reason), "%.120s: no answer in time", conn->peer->address);
         is_silent |= dt_tcp_received(conn->tcp) == call->received_before;
         is_stuck |= !is_sent;
+        peers->calls.counters.timed_out++;
+        conn->peer->counters.timed_out++;
         rmq_call_end(&peers->calls, call, is_sent ? DT_EINDOUBT : DT_ETIMEDOUT, reason);
     }
     /* A request that ended as not sent must not go out after all. */
@@ -140,7 +151,6 @@ void rmq_conn_send(struct rmq_conn *conn, struct rmq_call *call)
     struct rmq_peers *peers = conn->peers;
     struct dt_buf *out = dt_tcp_out(conn->tcp);
     size_t size_before = out->size;
-    int64_t now_ms;
 
     call->opaque = rmq_calls_next_opaque(&peers->calls);
     call->encode(call, out, peers->client->header_type);
@@ -149,23 +159,28 @@ void rmq_conn_send(struct rmq_conn *conn, struct rmq_call *call)
     if (out->failed) {
         out->size = size_before;
         out->failed = false;
-        rmq_call_end(&peers->calls, call, DT_EUNREACH,
-                     "too many bytes wait to be written, or no memory");
+        rmq_peer_not_sent(peers, conn->peer, call, DT_EUNREACH,
+                          "too many bytes wait to be written, or no memory");
         rmq_calls_deliver_later(&peers->calls);
         return;
     }
+    peers->calls.counters.sent++;
+    conn->peer->counters.sent++;
     if (call->is_oneway) {
+        peers->calls.counters.oneway++;
+        conn->peer->counters.oneway++;
         rmq_call_end(&peers->calls, call, DT_OK, "");
         rmq_calls_deliver_later(&peers->calls);
         dt_tcp_flush(conn->tcp);
         return;
     }
-    now_ms = dt_clock_ms();
+    call->sent_us = dt_clock_us();
     call->conn = conn;
     call->conn_number = conn->number;
     call->sent_end = dt_tcp_put_position(conn->tcp);
     call->received_before = dt_tcp_received(conn->tcp);
-    call->expires_ms = rmq_earlier(call->deadline_ms, now_ms + call->timeout_ms);
+    call->expires_ms =
+        rmq_earlier(call->deadline_ms, call->sent_us / 1000 + call->timeout_ms);
     rmq_call_sent(&peers->calls, call);
     dt_list_append(&conn->pending, &call->link);
     dt_timer_set_sooner(peers->timer, call->expires_ms);
@@ -178,6 +193,7 @@ static void on_opened(void *context)
     struct rmq_peer *peer = conn->peer;
 
     conn->is_open = true;
+    peer->connects++;
     peer->failed_ms = 0;
     while (!dt_list_is_empty(&peer->waiting)) {
         struct rmq_call *call = DT_CONTAINER(peer->waiting.next, struct rmq_call, link);
@@ -240,6 +256,10 @@ static void on_response(struct rmq_conn *conn, const struct rmq_command *command
 
     if (call == NULL || call->conn != conn)
         return; /* too late, or cancelled */
+    peers->calls.counters.answered++;
+    conn->peer->counters.answered++;
+    if (rmq_statistics_are_on(&peers->client->statistics) && !call->is_held)
+        rmq_rtt_record(&conn->peer->rtt, dt_clock_us() - call->sent_us);
     rmq_call_detach(&peers->calls, call);
     if (command->code == RMQ_GO_AWAY && !conn->is_draining)
         drain(conn, "the peer is going away");

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "rmq/consumer_inside.h"
+#include "rmq/consumer_statistics.h"
 #include "rmq/naming.h"
 
 enum {
@@ -108,6 +109,11 @@ static void add_inbound(void *context)
     struct add_inbound *add = context;
 
     add->is_added = rmq_inbound_add(add->consumer->client, &add->consumer->inbound);
+    if (!add->is_added)
+        return;
+    add->consumer->statistics.owner = add->consumer;
+    add->consumer->statistics.write = rmq_consumer_write_statistics;
+    rmq_statistics_join(add->consumer->client, &add->consumer->statistics);
 }
 
 static void remove_inbound(void *context)
@@ -115,6 +121,7 @@ static void remove_inbound(void *context)
     struct rmq_consumer *consumer = context;
 
     rmq_inbound_remove(&consumer->inbound);
+    rmq_statistics_leave(&consumer->statistics);
 }
 
 /* ---------------------------------------------------------------- life */

@@ -41,6 +41,7 @@ struct rmq_consumer_topic {
 
 struct rmq_consumer_counters {
     atomic_uint_least64_t handled, later, sent_back, local_retry, rebalances, commits;
+    atomic_uint_least64_t dead_lettered; /* of those sent back, as far as we can tell */
 };
 
 struct rmq_consumer {
@@ -83,6 +84,7 @@ struct rmq_consumer {
     size_t worker_count;
     struct dt_timer *timer; /* the net loop's: looks whether help is needed */
     struct rmq_inbound inbound;
+    struct rmq_statistics_source statistics;
 };
 
 /* Runs fn(context) on the net loop and waits; not called there, so it does. */

@@ -118,7 +118,7 @@ static dt_status new_topic(struct rmq_consumer *consumer, const char *name,
     *out = NULL;
     if (topic == NULL)
         return dt_error_set(DT_ENOMEM, "no memory for a topic");
-    status = rmq_pull_consumer_new(consumer->client, &pulls, &topic->pulls);
+    status = rmq_pull_consumer_make(consumer->client, &pulls, &topic->pulls);
     if (status != DT_OK) {
         free(topic);
         return status;
@@ -160,6 +160,7 @@ static dt_status replace(struct rmq_consumer *consumer, struct rmq_consumer_topi
             continue;
         rmq_pull_consumer_unassign(old->pulls, &held->queue);
         held->topic = topic;
+        held->pull = NULL;
         if (!held->is_started)
             continue;
         held->taken = rmq_held_low(held);

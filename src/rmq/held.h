@@ -62,6 +62,7 @@ struct rmq_held {
     bool is_leaving;   /* to be given away when what is handed out has been handled ... */
     int64_t leave_ms;  /* ... or then */
     int64_t retry_ms;  /* not started: when to try again */
+    struct rmq_pull *pull; /* of it, once statistics have looked for that; NULL */
     /* orderly */
     unsigned running;               /* 1: a thread handles its messages */
     bool is_locked;                 /* by the brokers, for us */

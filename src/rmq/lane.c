@@ -102,6 +102,7 @@ void rmq_lane_unsort(struct rmq_lane *lane)
 static void take_incoming(struct rmq_lane *lane)
 {
     rmq_line_join(&lane->pending, &lane->incoming);
+    lane->pending_count += lane->incoming_count;
     lane->incoming_count = lane->incoming_size = 0;
 }
 
@@ -192,6 +193,7 @@ void rmq_lane_back_off(struct rmq_lane *lane)
         return; /* another of its requests has failed just before */
     lane->state = RMQ_LANE_BACKOFF;
     lane->failures++;
+    lane->counters.backoffs++;
     lane->backoff_until_ms = dt_clock_ms() + rmq_client_backoff_ms(client, lane->failures);
     if (lane->failures == 1)
         dt_log_debug("queue %s/%d of topic '%s': %s", lane->queue.broker_name,
@@ -368,6 +370,7 @@ void rmq_lane_go(struct rmq_lane *lane)
         return;
     }
     rmq_lane_collect(lane);
+    lane->pending_count = 0;
     while ((message = rmq_line_take(&lane->pending)) != NULL)
         rmq_lane_end_unsent(lane, message, DT_ECLOSED, "the producer was closed");
     if (lane->flying == 0)

@@ -33,6 +33,7 @@ struct rmq_send_broker {
     struct rmq_send_broker *next;
     struct rmq_pace pace;
     struct dt_link waiting; /* lanes that wait for room in its window */
+    uint64_t busy;          /* answers that said so */
     char name[RMQ_NAME_SIZE];
 };
 
@@ -58,6 +59,17 @@ struct rmq_spread {
     uint64_t route_number;      /* of the route that they come from */
     uint32_t turn;              /* the next queue by turns */
     size_t run_index, run_left; /* so many more go to the same queue */
+};
+
+/* What a lane has done since it was made. A message counts as one; a batch of the caller's as all
+ * that are in it, except in `queued`, which is the length of a line. */
+struct rmq_lane_counters {
+    uint64_t requests, batches; /* sent; of these, with more than one message */
+    uint64_t messages, bytes;   /* in them, those that are sent again included */
+    uint64_t stored, less_safe; /* ended so; of these, less safe than asked */
+    uint64_t not_stored, in_doubt, oneway;
+    uint64_t retries; /* messages that were put back to be sent again */
+    uint64_t backoffs;
 };
 
 enum rmq_lane_state { RMQ_LANE_READY, RMQ_LANE_ROUTE, RMQ_LANE_BACKOFF };
@@ -90,6 +102,7 @@ struct rmq_lane {
     struct rmq_send_broker *broker; /* NULL: not yet known, or a topic's lane */
     struct dt_link waiting;         /* in broker->waiting */
     struct rmq_line pending;        /* to be sent, in order */
+    size_t pending_count;           /* of these */
     struct rmq_flight first;        /* of its flights */
     int32_t flying;                 /* how many are used */
     int64_t backoff_until_ms;
@@ -97,8 +110,9 @@ struct rmq_lane {
     unsigned error_count;          /* answers with code 1 to this batch */
     bool is_finished;              /* closed, and the producer knows */
     char trouble[RMQ_REASON_SIZE]; /* why nothing was stored lately; "" if it was */
-    struct rmq_spread spread;      /* of a topic's lane */
-    struct rmq_lane *topic_lane;   /* of a RMQ_LANE_SPREAD, where failed messages go */
+    struct rmq_lane_counters counters;
+    struct rmq_spread spread;    /* of a topic's lane */
+    struct rmq_lane *topic_lane; /* of a RMQ_LANE_SPREAD, where failed messages go */
     char topic_name[];
 };
 

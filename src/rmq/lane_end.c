@@ -4,9 +4,15 @@
 #include "rmq/lane_inside.h"
 #include "rmq/send.h"
 
-static void tell(struct rmq_outgoing *message, dt_status status, const char *reason)
+/* A message ends without being stored, or in doubt. */
+static void tell(struct rmq_lane *lane, struct rmq_outgoing *message, dt_status status,
+                 const char *reason)
 {
+    uint64_t *counter =
+        status == DT_EINDOUBT ? &lane->counters.in_doubt : &lane->counters.not_stored;
+
     message->ended = true;
+    *counter += rmq_outgoing_count(message);
     if (message->batch_count > 0) {
         if (message->callback.all != NULL)
             message->callback.all(message->opaque, status, reason, NULL);
@@ -32,6 +38,8 @@ static void batch_stored(struct rmq_lane *lane, struct rmq_outgoing *batch,
     receipts->batch = batch;
     receipts->queue = lane->queue;
     receipts->send_status = receipt->send_status;
+    lane->counters.stored += batch->batch_count;
+    lane->counters.less_safe += receipt->less_safe ? batch->batch_count : 0;
     if (batch->callback.all != NULL)
         batch->callback.all(batch->opaque, DT_OK, "", receipts);
 }
@@ -42,6 +50,7 @@ void rmq_lane_stored(struct rmq_lane *lane, struct rmq_line *line,
     struct rmq_receipts receipts;
     struct rmq_outgoing *message;
     rmq_receipt receipt;
+    size_t stored = 0;
 
     receipt.queue = lane->queue;
     receipt.send_status = (rmq_send_status)command->code;
@@ -54,11 +63,14 @@ void rmq_lane_stored(struct rmq_lane *lane, struct rmq_line *line,
                 batch_stored(lane, message, &receipts, &receipt);
         } else {
             rmq_receipts_next(&receipts, message, &receipt);
+            stored += !message->ended;
             if (!message->ended && message->callback.one != NULL)
                 message->callback.one(message->opaque, DT_OK, "", &receipt);
         }
         free(message);
     }
+    lane->counters.stored += stored;
+    lane->counters.less_safe += receipt.less_safe ? stored : 0;
 }
 
 void rmq_lane_finish(struct rmq_lane *lane, struct rmq_outgoing *message, dt_status status,
@@ -66,7 +78,7 @@ void rmq_lane_finish(struct rmq_lane *lane, struct rmq_outgoing *message, dt_sta
 {
     rmq_room_give(&lane->producer->room, rmq_outgoing_memory(message));
     if (!message->ended)
-        tell(message, status, reason);
+        tell(lane, message, status, reason);
     free(message);
 }
 
@@ -92,7 +104,8 @@ static int64_t expire_flying(struct rmq_flight *flight, int64_t now_ms)
         if (message->ended)
             continue;
         if (message->deadline_ms <= now_ms)
-            tell(message, DT_EINDOUBT, "sent, and not answered before the deadline");
+            tell(flight->lane, message, DT_EINDOUBT,
+                 "sent, and not answered before the deadline");
         else if (message->deadline_ms < next_ms)
             next_ms = message->deadline_ms;
     }
@@ -115,6 +128,7 @@ int64_t rmq_lane_expire(struct rmq_lane *lane, int64_t now_ms, bool is_sorted)
            (!is_sorted || message->deadline_ms <= now_ms)) {
         rmq_line_take(&lane->pending);
         if (message->deadline_ms <= now_ms) {
+            lane->pending_count--;
             rmq_lane_end_unsent(lane, message, DT_ETIMEDOUT,
                                 "not stored before the deadline");
             continue;

@@ -36,14 +36,35 @@ static void take_batch(struct rmq_flight *flight)
     }
 }
 
+static size_t messages_of(const struct rmq_flight *flight)
+{
+    if (flight->line.first == NULL)
+        return 0;
+    /* a batch of the caller's is alone */
+    return flight->count > 1 ? flight->count : rmq_outgoing_count(flight->line.first);
+}
+
+static void count_request(const struct rmq_flight *flight, size_t size)
+{
+    struct rmq_lane_counters *counters = &flight->lane->counters;
+    size_t messages = messages_of(flight);
+
+    counters->requests++;
+    counters->batches += messages > 1;
+    counters->messages += messages;
+    counters->bytes += size;
+}
+
 static void encode(struct rmq_call *call, struct dt_buf *out, enum rmq_header_type type)
 {
     struct rmq_flight *flight = call->owner;
     struct rmq_lane *lane = flight->lane;
+    size_t size_before = out->size;
     struct rmq_send send;
 
     rmq_lane_collect(lane);
     take_batch(flight);
+    lane->pending_count -= flight->count;
     send.group = lane->producer->group;
     send.topic = lane->topic_name;
     send.queue = &lane->queue;
@@ -51,6 +72,7 @@ static void encode(struct rmq_call *call, struct dt_buf *out, enum rmq_header_ty
     send.count = flight->count;
     send.is_oneway = lane->kind == RMQ_LANE_ONEWAY;
     rmq_send_encode(&send, call->opaque, type, out);
+    count_request(flight, out->size - size_before);
     if (flight->has_waited && lane->kind != RMQ_LANE_ORDERED)
         rmq_lane_post(lane); /* there may be more than this one takes */
 }
@@ -163,16 +185,23 @@ static void put_back(struct rmq_flight *flight, bool in_doubt, bool alone)
     struct rmq_lane *lane = flight->lane;
     struct rmq_line again = {NULL, NULL};
     struct rmq_outgoing *message;
+    size_t count = 0, messages = 0;
 
     while ((message = rmq_line_take(&flight->line)) != NULL) {
         message->in_doubt |= in_doubt;
         message->alone |= alone;
         message->failed = lane->broker;
-        if (message->ended)
+        if (message->ended) {
             rmq_lane_finish(lane, message, DT_EINDOUBT, "");
-        else
-            rmq_line_append(&again, message);
+            continue;
+        }
+        rmq_line_append(&again, message);
+        count++;
+        messages += rmq_outgoing_count(message);
     }
+    lane->pending_count += count;
+    lane->counters.retries += messages;
+    lane->producer->client->retries += messages;
     flight->count = 0;
     rmq_line_join_front(&lane->pending, &again);
     if (lane->kind != RMQ_LANE_ORDERED) /* another flight may have come back before it */
@@ -223,6 +252,7 @@ static void on_gone(struct rmq_flight *flight)
 {
     struct rmq_outgoing *message;
 
+    flight->lane->counters.oneway += messages_of(flight);
     rmq_lane_make_room(flight->lane, &flight->line);
     while ((message = rmq_line_take(&flight->line)) != NULL)
         free(message);
@@ -267,6 +297,7 @@ static void on_not_stored(struct rmq_flight *flight, const struct rmq_command *c
         return;
     }
     put_back(flight, false, false);
+    lane->broker->busy += is_busy(command);
     if (!is_busy(command))
         rmq_topic_refresh(lane->topic, NULL);
     try_again(lane);

@@ -171,6 +171,7 @@ void rmq_lane_spread(struct rmq_lane *lane)
         size_t index = choose(lane, message);
         struct rmq_lane *to;
 
+        lane->pending_count--;
         if (index >= lane->spread.count) {
             rmq_lane_finish(lane, message, message->in_doubt ? DT_EINDOUBT : DT_EREFUSED,
                             "the function that selects a queue gave none");
@@ -182,6 +183,7 @@ void rmq_lane_spread(struct rmq_lane *lane)
 
             rmq_line_append(&again, message);
             rmq_line_join_front(&lane->pending, &again);
+            lane->pending_count++;
             status = DT_ENOMEM;
             break;
         }
@@ -217,6 +219,7 @@ bool rmq_lane_pass_on(struct rmq_lane *lane)
     for (struct rmq_outgoing *message = lane->pending.first; message != NULL;
          message = message->next)
         message->failed = lane->broker;
+    lane->pending_count = 0;
     rmq_lane_push_line(topic_lane, &lane->pending);
     return true;
 }

@@ -105,6 +105,12 @@ static inline struct dt_span rmq_outgoing_properties(const struct rmq_outgoing *
                       message->properties_size);
 }
 
+/* Messages that it stands for. */
+static inline size_t rmq_outgoing_count(const struct rmq_outgoing *message)
+{
+    return message->batch_count > 0 ? message->batch_count : 1;
+}
+
 /* Bytes of memory that it takes. */
 static inline size_t rmq_outgoing_memory(const struct rmq_outgoing *message)
 {

@@ -49,6 +49,15 @@ static dt_status ensure_conn(struct rmq_peers *peers, struct rmq_peer *peer)
     return rmq_conn_open(peers, peer);
 }
 
+void rmq_peer_not_sent(struct rmq_peers *peers, struct rmq_peer *peer,
+                       struct rmq_call *call, dt_status status, const char *reason)
+{
+    peers->calls.counters.not_sent++;
+    if (peer != NULL)
+        peer->counters.not_sent++;
+    rmq_call_end(&peers->calls, call, status, reason);
+}
+
 void rmq_call_start(struct rmq_client *client, const char *address, struct rmq_call *call)
 {
     struct rmq_peers *peers = &client->peers;
@@ -57,7 +66,7 @@ void rmq_call_start(struct rmq_client *client, const char *address, struct rmq_c
 
     assert(call->state == RMQ_CALL_IDLE);
     if (peers->is_closed) {
-        rmq_call_end(&peers->calls, call, DT_ECLOSED, "the client is being closed");
+        rmq_peer_not_sent(peers, peer, call, DT_ECLOSED, "the client is being closed");
         rmq_calls_deliver_later(&peers->calls);
         return;
     }
@@ -68,7 +77,7 @@ void rmq_call_start(struct rmq_client *client, const char *address, struct rmq_c
     else
         status = ensure_conn(peers, peer);
     if (status != DT_OK) {
-        rmq_call_end(&peers->calls, call, DT_EUNREACH, dt_error_text());
+        rmq_peer_not_sent(peers, peer, call, DT_EUNREACH, dt_error_text());
         rmq_calls_deliver_later(&peers->calls);
         return;
     }
@@ -107,7 +116,7 @@ static int64_t expire_waiting(struct rmq_peers *peers, struct rmq_peer *peer,
             continue;
         }
         snprintf(reason, sizeof(reason), "%.120s: no connection in time", peer->address);
-        rmq_call_end(&peers->calls, call, DT_ETIMEDOUT, reason);
+        rmq_peer_not_sent(peers, peer, call, DT_ETIMEDOUT, reason);
     }
     return next_ms;
 }
@@ -148,6 +157,7 @@ static void free_peer(struct rmq_peers *peers, struct rmq_peer *peer)
 {
     dt_list_remove(&peer->link);
     peers->peer_count--;
+    rmq_rtt_free(peer->rtt);
     free(peer);
 }
 

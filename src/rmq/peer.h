@@ -12,6 +12,7 @@
 
 #include "rmq/conn.h"
 #include "rmq/route.h"
+#include "rmq/rtt.h"
 
 struct rmq_peer {
     struct dt_link link;    /* in peers->peers */
@@ -19,6 +20,11 @@ struct rmq_peer {
     struct dt_link waiting; /* calls for the connection to open */
     int64_t failed_ms;      /* when connecting last failed; 0: it did not */
     char failure[RMQ_REASON_SIZE];
+    /* for statistics */
+    struct rmq_call_counters counters;
+    uint64_t connects, disconnects, connect_failures;
+    uint64_t tx_bytes, rx_bytes; /* of connections that have ended */
+    struct rmq_rtt *rtt;         /* NULL: nothing was recorded */
     char address[RMQ_ADDRESS_SIZE];
 };
 
@@ -48,5 +54,9 @@ bool rmq_peer_is_open(struct rmq_peers *peers, const char *address);
 /* Closes and forgets peers without calls for which keep() says no. */
 void rmq_peers_prune(struct rmq_peers *peers,
                      bool (*keep)(struct rmq_client *client, const char *address));
+
+/* A call ends that was not written to a connection. Peer NULL: there is not even one. */
+void rmq_peer_not_sent(struct rmq_peers *peers, struct rmq_peer *peer,
+                       struct rmq_call *call, dt_status status, const char *reason);
 
 #endif

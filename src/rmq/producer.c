@@ -129,6 +129,10 @@ static void join_on_loop(void *context)
     struct rmq_producer *producer = context;
 
     rmq_heartbeat_join(producer->client, &producer->member);
+    producer->statistics.is_producer = true;
+    producer->statistics.owner = producer;
+    producer->statistics.write = rmq_producer_write_statistics;
+    rmq_statistics_join(producer->client, &producer->statistics);
 }
 
 static dt_status take_settings(struct rmq_producer *producer,
@@ -225,6 +229,7 @@ static void on_left(void *context)
 {
     struct rmq_producer *producer = context;
 
+    rmq_statistics_leave(&producer->statistics);
     each_lane(producer, rmq_lane_leave_loop);
     dt_event_set(&producer->finished);
 }

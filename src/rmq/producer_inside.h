@@ -25,6 +25,7 @@ struct rmq_producer {
     /* the net loop's */
     struct rmq_send_broker *brokers;
     struct rmq_member member;
+    struct rmq_statistics_source statistics;
     bool is_closed;
     size_t lanes_left; /* that have not finished, when closed */
     struct dt_event finished;
@@ -39,6 +40,10 @@ DT_MUST_USE dt_status rmq_producer_lane(struct rmq_producer *producer, const cha
 /* A broker by its name. Thread: net loop. NULL: no memory. */
 struct rmq_send_broker *rmq_producer_broker(struct rmq_producer *producer,
                                             const char *name);
+
+/* Thread: net loop. */
+void rmq_producer_write_statistics(void *producer, struct dt_json *json,
+                                   struct rmq_statistics_sums *sums);
 
 /* A closed lane has nothing left. Thread: net loop. */
 void rmq_producer_lane_finished(struct rmq_producer *producer);

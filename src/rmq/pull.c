@@ -117,6 +117,8 @@ static void give(struct rmq_pull *pull, struct rmq_chunk *chunk, int64_t offset,
     pull->was_lost = false;
     add(&pull->consumer->counters.messages, chunk->message_count);
     add(&pull->consumer->counters.bytes, chunk->size);
+    pull->message_count += chunk->message_count;
+    pull->byte_count += chunk->size;
     rmq_pull_consumer_take(pull, chunk);
 }
 
@@ -305,6 +307,7 @@ static void on_answer(struct rmq_call *call, const struct rmq_answer *answer)
     }
     rmq_pull_consumer_answered(pull->consumer);
     add(&pull->consumer->counters.answers, 1);
+    pull->answered_ms = dt_clock_ms();
     if (is_by_new_connection(pull, request)) {
         pull->was_lost = true;
         if (pull->window.count >
@@ -392,7 +395,9 @@ static bool start(struct rmq_pull *pull, const char *address, bool to_master,
     request->asked_ms = dt_clock_ms();
     request->call.timeout_ms = HELD_MS + client->request_timeout_ms +
                                (wish->is_first ? pull->consumer->suspend_ms : 0);
+    request->call.is_held = wish->is_first;
     add(&pull->consumer->counters.requests, 1);
+    pull->request_count++;
     rmq_call_start(client, address, &request->call);
     return true;
 }

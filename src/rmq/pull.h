@@ -58,6 +58,8 @@ struct rmq_pull {
     uint64_t conn_numbers[2]; /* that answers came by: of a slave, of the master */
     unsigned failures;        /* in a row */
     bool was_lost;            /* the connection, since the last batch */
+    int64_t answered_ms;      /* last, by a broker that told the queue's end; 0: never */
+    uint64_t request_count, message_count, byte_count; /* asked, and given */
     struct rmq_topic_wait wait;
     struct dt_timer *timer;
 };

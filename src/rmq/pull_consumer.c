@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "rmq/consumer_statistics.h"
 #include "rmq/naming.h"
 #include "rmq/pull_consumer_inside.h"
 
@@ -221,6 +222,17 @@ static struct rmq_pull *find_pull(struct rmq_pull_consumer *consumer,
     return pull;
 }
 
+struct rmq_pull *rmq_pull_consumer_find(struct rmq_pull_consumer *consumer,
+                                        const rmq_queue *queue)
+{
+    struct rmq_pull *pull;
+
+    pthread_mutex_lock(&consumer->mutex);
+    pull = find_pull(consumer, queue);
+    pthread_mutex_unlock(&consumer->mutex);
+    return pull;
+}
+
 /* Begins a new generation. Lock: mutex held; true: post pull->op. */
 static bool restart(struct rmq_pull *pull, bool is_assigned, int64_t offset)
 {
@@ -425,8 +437,8 @@ static void free_consumer(struct rmq_pull_consumer *consumer)
     free(consumer);
 }
 
-dt_status rmq_pull_consumer_new(rmq_client *client, const rmq_pull_consumer_config *config,
-                                rmq_pull_consumer **out)
+dt_status rmq_pull_consumer_make(rmq_client *client, const rmq_pull_consumer_config *config,
+                                 rmq_pull_consumer **out)
 {
     char topic_room[RMQ_FULL_NAME_SIZE], group_room[RMQ_FULL_NAME_SIZE];
     rmq_pull_consumer_config full;
@@ -466,6 +478,19 @@ dt_status rmq_pull_consumer_new(rmq_client *client, const rmq_pull_consumer_conf
     return DT_OK;
 }
 
+dt_status rmq_pull_consumer_new(rmq_client *client, const rmq_pull_consumer_config *config,
+                                rmq_pull_consumer **out)
+{
+    dt_status status = rmq_pull_consumer_make(client, config, out);
+
+    if (status != DT_OK)
+        return status;
+    (*out)->statistics.owner = *out;
+    (*out)->statistics.write = rmq_pull_consumer_write_statistics;
+    rmq_statistics_join(client, &(*out)->statistics);
+    return DT_OK;
+}
+
 static void on_left(void *context)
 {
     struct rmq_pull_consumer *consumer = context;
@@ -477,6 +502,7 @@ static void close_on_loop(void *context)
 {
     struct rmq_pull_consumer *consumer = context;
 
+    rmq_statistics_leave(&consumer->statistics);
     for (struct rmq_pull *pull = consumer->pulls; pull != NULL; pull = pull->next)
         rmq_pull_leave_loop(pull);
     if (consumer->route_topic != NULL)

@@ -50,8 +50,18 @@ struct rmq_pull_consumer {
     /* the net loop's */
     struct rmq_topic *route_topic;
     struct rmq_member member;
+    struct rmq_statistics_source statistics; /* of one that no group consumer has */
     struct dt_event finished;
 };
+
+/* As rmq_pull_consumer_new(), for a consumer that shows it in its own statistics. */
+DT_MUST_USE dt_status rmq_pull_consumer_make(rmq_client *client,
+                                             const rmq_pull_consumer_config *config,
+                                             struct rmq_pull_consumer **out);
+
+/* What is read of a queue; NULL: it never was. Thread: any. */
+struct rmq_pull *rmq_pull_consumer_find(struct rmq_pull_consumer *consumer,
+                                        const rmq_queue *queue);
 
 /* Takes the next chunk of a queue that `accept` agrees to, queues in turn; NULL: there is none now,
  * and ready_fn will be called when one comes. `accept` runs with the consumer's mutex held.

@@ -40,5 +40,10 @@ dt_status rmq_send_back(struct rmq_consumer *consumer, const struct rmq_work *wo
     ask.put = put_back;
     ask.question = &back;
     status = rmq_ask_broker(&ask, work->topic->name, message->queue.broker_name);
-    return status == DT_OK ? DT_OK : dt_error_wrap(status, "sending a message back");
+    if (status != DT_OK)
+        return dt_error_wrap(status, "sending a message back");
+    if (delay_level < 0 || message->reconsume_times >= attempts_max) /* the broker's rule */
+        atomic_fetch_add_explicit(&consumer->counters.dead_lettered, 1,
+                                  memory_order_relaxed);
+    return DT_OK;
 }

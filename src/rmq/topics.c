@@ -61,6 +61,8 @@ static dt_status take_answer(struct rmq_topic *topic, const struct rmq_answer *a
         dt_log_debug("the route of topic '%s' has changed", topic->name);
     if (topic->route == NULL || !rmq_route_equal(topic->route, route))
         topic->route_number++;
+    if (topic->route != NULL && !rmq_route_equal(topic->route, route))
+        topic->client->topics.changes++;
     rmq_route_free(topic->route);
     topic->route = route;
     return DT_OK;
@@ -74,6 +76,8 @@ static void on_fetched(struct rmq_names_call *names_call, const struct rmq_answe
     dt_status status = take_answer(topic, answer);
     char reason[RMQ_REASON_SIZE] = "";
 
+    client->topics.refreshes += status == DT_OK;
+    client->topics.failures += status != DT_OK && status != DT_ECLOSED;
     if (status != DT_OK)
         snprintf(reason, sizeof(reason), "%s", dt_error_text());
     topic->is_fetching = false;

@@ -32,6 +32,7 @@ struct rmq_topics {
     struct rmq_client *client;
     struct dt_link topics;
     struct dt_timer *timer;
+    uint64_t refreshes, failures, changes; /* answers with a route, without; another one */
 };
 
 /* Waits for a fetch; in memory of whoever waits. */
