@@ -36,6 +36,7 @@ static dt_status make_boxes(struct duet_outbox *outbox)
             box->lanes[p].partition = p;
             box->lanes[p].primary = duet_write_primary(box->route->write);
             duet_counts_init(&box->lanes[p].counts);
+            duet_link_list_init(&box->lanes[p].untold);
         }
     }
     return DT_OK;
@@ -74,7 +75,7 @@ static void free_list(struct duet_outgoing *first)
     while (first != NULL) {
         struct duet_outgoing *next = first->next;
 
-        free(first);
+        duet_outgoing_free(first);
         first = next;
     }
 }
@@ -89,11 +90,13 @@ void duet_outbox_fini(struct duet_outbox *outbox)
             free_list(lane->secondary_first);
             free_list(lane->spill.behind_first);
             duet_counts_fini(&lane->counts);
+            duet_link_list_fini(&lane->untold);
         }
         free(outbox->boxes[b].lanes);
         free(outbox->boxes[b].topic);
     }
     free(outbox->boxes);
+    duet_numbers_close(outbox->numbers);
     free(outbox->properties);
     free(outbox->ledger);
     dt_buf_fini(&outbox->scratch);

@@ -23,6 +23,7 @@
 
 #include <pthread.h>
 
+#include "dual/numbers.h"
 #include "dual/session.h"
 #include "duet/duet.h"
 #include "journal/journal.h"
@@ -57,6 +58,9 @@ struct duet_lane { /* one partition of one route */
         int64_t progress_ms; /* when the old primary last answered */
     } change;
     uint64_t next_sequence;
+    struct duet_numbers_lane *numbers; /* NULL: none is kept */
+    struct duet_link_list untold;      /* waits for the next message: outbox_link.c */
+    unsigned link_passed;              /* messages too large to carry it, in a row */
     struct duet_outgoing *primary_first, *primary_last;
     struct duet_outgoing *unsent; /* first of it that the primary's sender has not got */
     struct duet_outgoing *secondary_first, *secondary_last;
@@ -106,8 +110,9 @@ struct duet_outbox {
         struct duet_outbox *outbox;
         enum duet_side side;
     } seat[DUET_SIDES];
-    unsigned ended;               /* bit per side: its sender takes nothing any more */
-    struct duet_journal *journal; /* NULL: none */
+    unsigned ended; /* bit per side: its sender takes nothing any more */
+    struct duet_numbers *numbers;
+    struct duet_journal *journal;         /* NULL: none */
     int64_t spilled_count, spilled_bytes; /* in the journal, and in no list */
     pthread_t replay_thread;
     pthread_cond_t replay;
@@ -124,6 +129,8 @@ struct duet_outbox {
 dt_status duet_outbox_init(struct duet_outbox *outbox, struct duet_plan *plan,
                            const struct duet_keys *keys, const struct duet_config *config,
                            uint32_t instance, uint16_t boot);
+/* Opens the numbers file in `folder`: as duet_numbers_open(). Before the first put. */
+dt_status duet_outbox_open_numbers(struct duet_outbox *outbox, const char *folder);
 /* No sender may be alive any more. */
 void duet_outbox_fini(struct duet_outbox *outbox);
 

@@ -1,7 +1,8 @@
 /*
  * outbox_inside.h - what the outbox's files share: outbox.c its life, outbox_primary.c the way
  * in, outbox_sent.c the senders and their outcomes, outbox_secondary.c the copies that are owed,
- * outbox_change.c the change of primary, outbox_ledger.c what left the normal path.
+ * outbox_change.c the change of primary, outbox_ledger.c what left the normal path, outbox_link.c
+ * what the next record tells of it.
  *
  * Lock: outbox->lock held, all of it but where another thing is said.
  */
@@ -39,6 +40,19 @@ void duet_outbox_note(enum outbox_kind which, const struct duet_outgoing *outgoi
                       enum duet_side side, const char *reason);
 void duet_outbox_note_in_doubt(const struct duet_outgoing *outgoing, enum duet_side side,
                                const char *reason, bool resolved);
+
+/* ---- links ---- */
+
+/* The message's number was given up, for this reason; what its own link told is untold again. */
+void duet_outbox_give_number_up(const struct duet_outgoing *outgoing,
+                                enum duet_link_kind kind);
+void duet_outbox_link_untold(const struct duet_outgoing *outgoing);
+/* The primary has the message, and with it what its link tells. */
+void duet_outbox_link_told(const struct duet_outgoing *outgoing);
+/* Gives a message whose id is fixed the lane's link, if there is one and it fits. */
+void duet_outbox_link_attach(struct duet_outgoing *outgoing);
+/* The message is on its way: what it carries waits no more. */
+void duet_outbox_link_taken(const struct duet_outgoing *outgoing);
 
 /* ---- sending and answering ---- */
 

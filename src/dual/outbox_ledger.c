@@ -51,6 +51,9 @@ void duet_outbox_note(enum outbox_kind which, const struct duet_outgoing *outgoi
         DUET_LEDGER_DROPPED, DUET_LEDGER_REFUSED, DUET_LEDGER_CANCELLED};
     struct duet_lane *lane = outgoing->lane;
 
+    duet_outbox_give_number_up(outgoing, which == OUTBOX_CANCELLED ? DUET_LINK_VOID
+                                         : side == DUET_KAFKA      ? DUET_LINK_ABSENT_KAFKA
+                                                              : DUET_LINK_ABSENT_ROCKETMQ);
     if (lane->open[which].used && lane->open[which].entry.side == side &&
         lane->open[which].entry.sequence_to == outgoing->stamp.id.sequence &&
         lane->open[which].entry.id.boot == outgoing->stamp.id.boot &&

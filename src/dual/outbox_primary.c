@@ -54,7 +54,7 @@ void duet_outbox_cancel(struct duet_outgoing *outgoing, const char *reason,
     uncount(outgoing);
     duet_outbox_note(OUTBOX_CANCELLED, outgoing, outgoing->lane->primary, reason);
     duet_outbox_primary_take(outgoing);
-    free(outgoing);
+    duet_outgoing_free(outgoing);
 }
 
 void duet_outbox_primary_done(struct duet_outgoing *outgoing, struct duet_answer *answer)
@@ -62,13 +62,14 @@ void duet_outbox_primary_done(struct duet_outgoing *outgoing, struct duet_answer
     struct duet_lane *lane = outgoing->lane;
 
     outgoing->stored |= (uint8_t)(1u << lane->primary);
+    duet_outbox_link_told(outgoing);
     resolve(outgoing, "answered late: stored");
     duet_outbox_answer(outgoing, DUET_RESULT_DONE, answer);
     duet_outbox_primary_take(outgoing);
     if ((outgoing->written & ~outgoing->stored) != 0)
         duet_outbox_owe_secondary(lane->outbox, outgoing);
     else
-        free(outgoing);
+        duet_outgoing_free(outgoing);
 }
 
 void duet_outbox_pump_primary(struct duet_lane *lane)
@@ -124,6 +125,14 @@ static void take_number(struct duet_outgoing *outgoing, struct duet_count *row)
         row->n[DUET_COUNT_ISSUED_KAFKA + side] += outgoing->written >> side & 1;
     lane->next_sequence++;
     lane->counts_dirty = true;
+    duet_outbox_link_taken(outgoing);
+}
+
+/* Lock: held. Before a number can be on its way it is in the numbers file. */
+static void note_number(const struct duet_lane *lane, uint64_t next)
+{
+    if (lane->numbers != NULL)
+        duet_numbers_next(lane->numbers, next);
 }
 
 static struct duet_box *find_box(struct duet_outbox *outbox, const char *topic)
@@ -231,10 +240,18 @@ static dt_status put_locked(struct duet_outbox *outbox, struct duet_outgoing *ou
                 duet_counts_at(&lane->counts, outgoing->stamp.window, outgoing->stamp.day);
             if (row == NULL)
                 return dt_error_set(DT_ENOMEM, "no memory for a counter");
+            duet_outbox_link_attach(outgoing);
+            note_number(lane, lane->next_sequence + 1);
             /* its outcome waits for our lock: the list below is made in time */
             status = send_primary(outgoing);
+            if (status == DT_ETOOBIG && outgoing->link != NULL) { /* the next takes it */
+                free(outgoing->link);
+                outgoing->link = NULL;
+                status = send_primary(outgoing);
+            }
             if (status == DT_OK)
                 break;
+            note_number(lane, lane->next_sequence);
             if (status != DT_ENOMEM)
                 return status;
         } else if (secondary && !waited) {
@@ -289,7 +306,7 @@ dt_status duet_outbox_put(struct duet_outbox *outbox, const duet_message *messag
     }
     pthread_mutex_unlock(&outbox->lock);
     if (status != DT_OK)
-        free(outgoing);
+        duet_outgoing_free(outgoing);
     return status;
 }
 
@@ -399,6 +416,7 @@ static void end_first(struct duet_lane *lane, struct duet_answer *answer)
     struct duet_outgoing *first = lane->primary_first;
 
     if (first->stored != 0) { /* after a takeover, on the side that was the primary */
+        duet_outbox_link_told(first);
         resolve(first, "answered late: stored");
         duet_outbox_answer(first, DUET_RESULT_DONE, answer);
         duet_outbox_primary_take(first);

@@ -14,7 +14,7 @@ void duet_outbox_secondary_gone(struct duet_outbox *outbox, struct duet_outgoing
     outbox->secondary_bytes -= (int64_t)outgoing->size;
     outbox->secondary_count--;
     duet_outbox_wake_waiters(outbox);
-    free(outgoing);
+    duet_outgoing_free(outgoing);
 }
 
 void duet_outbox_secondary_append(struct duet_outgoing *outgoing)
@@ -95,7 +95,7 @@ static void drop(struct duet_outbox *outbox, struct duet_outgoing *outgoing,
 {
     duet_outbox_note(OUTBOX_DROPPED, outgoing, duet_outgoing_target(outgoing), reason);
     outbox->stats.dropped++;
-    free(outgoing);
+    duet_outgoing_free(outgoing);
 }
 
 /* Lock: held. The primary has the message: it is owed to the secondary, or given up there. */

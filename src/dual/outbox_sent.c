@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "dual/outbox_inside.h"
@@ -22,6 +23,19 @@ static dt_status encode(struct duet_outgoing *outgoing, struct duet_rmq_message 
                                &outbox->scratch, outbox->properties);
 }
 
+/* Fits, or the message would not have it. */
+static void add_link(const struct duet_outgoing *outgoing, struct duet_rmq_message *message,
+                     char text[DT_BASE64_SIZE(DUET_LINK_SIZE_MAX)])
+{
+    const struct duet_outgoing_link *link = outgoing->link;
+
+    if (link == NULL)
+        return;
+    dt_base64_encode(text, link->bytes, link->size);
+    (void)duet_mapping_add_link(message, dt_span_of(text, DT_BASE64_SIZE(link->size)),
+                                outgoing->lane->outbox->properties);
+}
+
 dt_status duet_outbox_send(struct duet_outgoing *outgoing, enum duet_side side)
 {
     struct duet_lane *lane = outgoing->lane;
@@ -32,12 +46,17 @@ dt_status duet_outbox_send(struct duet_outgoing *outgoing, enum duet_side side)
                              .stamp = outgoing->stamp_bytes,
                              .message = &message,
                              .token = outgoing};
+    char link_text[DT_BASE64_SIZE(DUET_LINK_SIZE_MAX)];
     dt_status status = DT_OK;
 
     if ((lane->outbox->ended & (1u << side)) != 0)
         return dt_error_set(DT_ECLOSED, "the producer is being closed");
     if (side == DUET_ROCKETMQ)
         status = encode(outgoing, &message);
+    if (status == DT_OK && side == DUET_ROCKETMQ)
+        add_link(outgoing, &message, link_text);
+    if (outgoing->link != NULL)
+        send.link = dt_span_of(outgoing->link->bytes, outgoing->link->size);
     /* its outcome waits for our lock */
     if (status == DT_OK)
         status = duet_sender_send(lane->outbox->sender[side], &send);
@@ -92,8 +111,9 @@ void duet_outbox_in_doubt(struct duet_outgoing *outgoing, enum duet_side side,
         duet_outbox_note_in_doubt(outgoing, side, reason, false);
     }
     duet_outbox_answer(outgoing, DUET_RESULT_IN_DOUBT, answer);
+    duet_outbox_link_untold(outgoing);
     duet_outbox_primary_take(outgoing);
-    free(outgoing);
+    duet_outgoing_free(outgoing);
 }
 
 /* The new primary refuses what the old one may have, or has: it stays there alone. */
@@ -115,7 +135,7 @@ static void refused_by_new(struct duet_outgoing *outgoing, enum duet_side side,
         outgoing, outgoing->stored != 0 ? DUET_RESULT_DONE : DUET_RESULT_IN_DOUBT, answer);
     duet_outbox_primary_take(outgoing);
     if (outgoing->with == 0)
-        free(outgoing);
+        duet_outgoing_free(outgoing);
     else
         duet_outbox_owe_secondary(outbox, outgoing);
 }

@@ -52,6 +52,12 @@ struct duet_outgoing *duet_outgoing_new(const duet_message *message)
     return outgoing;
 }
 
+void duet_outgoing_free(struct duet_outgoing *outgoing)
+{
+    free(outgoing->link);
+    free(outgoing);
+}
+
 size_t duet_outgoing_properties_bound(const struct duet_outgoing *outgoing)
 {
     size_t bytes = outgoing->record.key.size;

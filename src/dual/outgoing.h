@@ -6,6 +6,12 @@
 
 #include "dual/outbox.h"
 
+struct duet_outgoing_link { /* outbox_link.c */
+    struct duet_link told;
+    size_t size;
+    uint8_t bytes[DUET_LINK_SIZE_MAX];
+};
+
 struct duet_outgoing {
     struct duet_outgoing *next;
     struct duet_lane *lane;
@@ -13,6 +19,7 @@ struct duet_outgoing {
     struct duet_stamp stamp;
     uint8_t stamp_bytes[DUET_STAMP_SIZE];
     char stamp_text[DUET_STAMP_TEXT_SIZE + 1];
+    struct duet_outgoing_link *link; /* owned; NULL: none */
     duet_produce_fn callback;
     void *opaque;
     int64_t deadline_ms;
@@ -44,6 +51,7 @@ static inline enum duet_side duet_outgoing_target(const struct duet_outgoing *ou
 
 /* Copies key, value and headers in one allocation; NULL without memory. */
 struct duet_outgoing *duet_outgoing_new(const duet_message *message);
+void duet_outgoing_free(struct duet_outgoing *outgoing);
 
 /* An upper bound of what the RocketMQ properties of this record take. */
 size_t duet_outgoing_properties_bound(const struct duet_outgoing *outgoing);

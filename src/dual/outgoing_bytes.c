@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/log.h"
 #include "base/status.h"
 
-#define FORMAT    1
+enum { FORMAT = 1, FORMAT_LINK = 2 };
 #define NULL_SIZE UINT32_MAX
 
 static void put_field(struct dt_buf *out, struct dt_span field)
@@ -23,8 +24,10 @@ void duet_outgoing_encode(struct dt_buf *out, const struct duet_outgoing *outgoi
 {
     const struct duet_record *record = &outgoing->record;
 
-    dt_buf_put_u8(out, FORMAT);
+    dt_buf_put_u8(out, outgoing->link != NULL ? FORMAT_LINK : FORMAT);
     dt_buf_put(out, outgoing->stamp_bytes, DUET_STAMP_SIZE);
+    if (outgoing->link != NULL)
+        put_field(out, dt_span_of(outgoing->link->bytes, outgoing->link->size));
     put_field(out, record->key);
     put_field(out, record->value);
     dt_buf_put_u32(out, (uint32_t)record->header_count);
@@ -69,6 +72,28 @@ static bool count_headers(struct dt_scan scan, size_t *count)
     return dt_scan_ok(&scan) && *count <= scan.left / 8;
 }
 
+/* A link that does not count is left out: the message is not lost with it. */
+static void take_link(struct duet_outgoing *outgoing, struct dt_span bytes,
+                      const struct duet_keys *keys, const char *topic)
+{
+    struct duet_outgoing_link *link = bytes.size == 0 ? NULL : malloc(sizeof(*link));
+    enum duet_link_verdict verdict;
+
+    if (link == NULL)
+        return;
+    verdict =
+        duet_link_decode(&link->told, bytes, &keys->stamp, topic, &outgoing->stamp.id);
+    if (verdict != DUET_LINK_OK) {
+        dt_log_error("a message of the journal of %s/%d: %s", topic,
+                     (int)outgoing->stamp.id.partition, duet_link_verdict_text(verdict));
+        free(link);
+        return;
+    }
+    link->size = bytes.size;
+    memcpy(link->bytes, bytes.data, bytes.size);
+    outgoing->link = link;
+}
+
 dt_status duet_outgoing_decode(struct dt_span bytes, const struct duet_keys *keys,
                                const char *topic, int32_t partition,
                                struct duet_outgoing **out)
@@ -77,6 +102,7 @@ dt_status duet_outgoing_decode(struct dt_span bytes, const struct duet_keys *key
     struct dt_scan scan = dt_scan_of(bytes);
     uint8_t format = dt_scan_u8(&scan);
     struct dt_span stamp = dt_scan_bytes(&scan, DUET_STAMP_SIZE);
+    struct dt_span link = format == FORMAT_LINK ? take_field(&scan) : dt_span_of(NULL, 0);
     enum duet_stamp_verdict verdict;
     struct duet_outgoing *outgoing;
     struct duet_header *headers;
@@ -84,7 +110,8 @@ dt_status duet_outgoing_decode(struct dt_span bytes, const struct duet_keys *key
     size_t count, size;
 
     *out = NULL;
-    if (!dt_scan_ok(&scan) || format != FORMAT || !count_headers(scan, &count))
+    if (!dt_scan_ok(&scan) || (format != FORMAT && format != FORMAT_LINK) ||
+        !count_headers(scan, &count))
         return dt_error_set(DT_ECORRUPT, "%s of %s/%d has another format", what, topic,
                             (int)partition);
     size = sizeof(*outgoing) + count * sizeof(*headers) + scan.left + 1;
@@ -108,6 +135,7 @@ dt_status duet_outgoing_decode(struct dt_span bytes, const struct duet_keys *key
         return dt_error_set(DT_ECORRUPT, "%s of %s/%d: %s", what, topic, (int)partition,
                             duet_stamp_verdict_text(verdict));
     }
+    take_link(outgoing, link, keys, topic);
     memcpy(outgoing->stamp_bytes, stamp.data, DUET_STAMP_SIZE);
     dt_base64_encode(outgoing->stamp_text, stamp.data, DUET_STAMP_SIZE);
     outgoing->stamp_text[DUET_STAMP_TEXT_SIZE] = '\0';
@@ -123,7 +151,9 @@ bool duet_outgoing_peek(struct dt_span bytes, struct dt_span *stamp, struct dt_s
     uint8_t format = dt_scan_u8(&scan);
 
     *stamp = dt_scan_bytes(&scan, DUET_STAMP_SIZE);
+    if (format == FORMAT_LINK)
+        (void)take_field(&scan);
     *key = take_field(&scan);
     *value = take_field(&scan);
-    return format == FORMAT && dt_scan_ok(&scan);
+    return (format == FORMAT || format == FORMAT_LINK) && dt_scan_ok(&scan);
 }

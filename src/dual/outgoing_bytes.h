@@ -2,8 +2,9 @@
  * outgoing_bytes.h - a message on its way as bytes of the journal, and back.
  *
  *   | format 1: 1 | stamp: 28 | key | value | number of headers: 4 | name, value ... |
+ *   | format 2: 1 | stamp: 28 | link | key | ...              a message that carries a link
  *
- * Each of key, value, name is its size in 4 bytes and its bytes; null is the size ffffffff alone.
+ * Each of link, key, value, name is its size in 4 bytes and its bytes; null is the size ffffffff alone.
  * The stamp is that of both copies: what comes back is never stamped again.
  */
 #ifndef DUAL_OUTGOING_BYTES_H

@@ -145,6 +145,8 @@ static dt_status open_parts(struct duet_producer *producer, const char *config_p
         status = open_side(producer, DUET_KAFKA);
     if (status == DT_OK)
         status = open_side(producer, DUET_ROCKETMQ);
+    if (status == DT_OK)
+        status = duet_outbox_open_numbers(&producer->outbox, session->home.folder);
     if (status == DT_OK && session->config->journal_max > 0)
         status = open_journal(producer);
     if (status == DT_OK)

@@ -182,7 +182,7 @@ bool duet_spill_take(struct duet_lane *lane, struct duet_outgoing *outgoing, boo
     if (lane->spill.behind_first == NULL &&
         duet_spill_append(lane, SPILL_MAIN, outgoing) == DT_OK) {
         outbox->stats.spilled++;
-        free(outgoing);
+        duet_outgoing_free(outgoing);
         duet_spill_wake(outbox);
         return true;
     }

@@ -228,15 +228,37 @@ void pair_send_linked(struct pair *pair, enum duet_side side, const struct duet_
     assert_int_equal(sent.outcome, DUET_DONE);
 }
 
+struct log {
+    uint64_t *sequences;
+    size_t count, max;
+};
+
+static void add_sequence(void *context, const struct duet_read_record *record)
+{
+    struct log *log = context;
+
+    if (log->count < log->max)
+        log->sequences[log->count++] = record->stamp.id.sequence;
+}
+
 size_t pair_log(struct pair *pair, enum duet_side side, int32_t partition,
                 uint64_t *sequences, size_t max)
+{
+    struct log log = {sequences, 0, max};
+
+    pair_each(pair, side, partition, add_sequence, &log);
+    return log.count;
+}
+
+void pair_each(struct pair *pair, enum duet_side side, int32_t partition,
+               void (*visit)(void *context, const struct duet_read_record *record),
+               void *context)
 {
     struct duet_reader_config config = {0};
     struct duet_side_client *client;
     struct duet_reader *reader;
     struct duet_wake wake;
     int64_t begin, end, next = 0;
-    size_t count = 0;
 
     assert_int_equal(duet_wake_init(&wake), DT_OK);
     assert_int_equal(duet_side_open(pair->config, side, "pair-log", &client), DT_OK);
@@ -261,8 +283,8 @@ size_t pair_log(struct pair *pair, enum duet_side side, int32_t partition,
             duet_wake_wait(&wake, 100);
             continue;
         }
-        for (size_t i = 0; i < batch->count && count < max; i++)
-            sequences[count++] = batch->records[i].stamp.id.sequence;
+        for (size_t i = 0; i < batch->count; i++)
+            visit(context, &batch->records[i]);
         if (batch->event == DUET_READ_RECORDS)
             next = batch->next_position;
         duet_read_batch_free(batch);
@@ -270,7 +292,6 @@ size_t pair_log(struct pair *pair, enum duet_side side, int32_t partition,
     duet_reader_free(reader);
     duet_side_close(client);
     duet_wake_fini(&wake);
-    return count;
 }
 
 bool pair_wait(bool (*condition)(void *context), void *context)

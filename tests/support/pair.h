@@ -54,6 +54,11 @@ void pair_send_linked(struct pair *pair, enum duet_side side, const struct duet_
 size_t pair_log(struct pair *pair, enum duet_side side, int32_t partition,
                 uint64_t *sequences, size_t max);
 
+/* Calls `visit` for each record of a side's log partition, in order. */
+void pair_each(struct pair *pair, enum duet_side side, int32_t partition,
+               void (*visit)(void *context, const struct duet_read_record *record),
+               void *context);
+
 /* Waits until `condition` holds, at most 30 s; false then. Polls: for what lies in a file. */
 bool pair_wait(bool (*condition)(void *context), void *context);
 
