@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rmq/log.h"
 #include "rmq/status.h"
 
 #ifdef __cplusplus
@@ -88,6 +89,11 @@ typedef struct rmq_client_config {
     int64_t statistics_interval_ms;
     rmq_statistics_fn statistics;
     void *statistics_opaque; /* borrowed, given to `statistics` */
+    /* Takes the lines of this client, its producers and consumers instead of the process's log
+     * (rmq/log.h); NULL: they go there. Called on whatever thread has something to say, several at
+     * once, from within rmq_client_new() on, and never after rmq_client_free() has returned. */
+    dt_log_fn log;
+    void *log_opaque; /* borrowed, given to `log` */
 } rmq_client_config;
 
 /**
@@ -119,6 +125,14 @@ DT_API DT_MUST_USE dt_status rmq_client_credentials_set(rmq_client *client,
                                                         const char *access_key,
                                                         const char *secret_key,
                                                         const char *security_token);
+
+/**
+ * Drops the client's lines beyond `level` from now on, whoever takes them. Until this is called
+ * the level of the process holds (rmq_log_set_level()). Thread: any, callbacks included.
+ *
+ * @returns DT_OK; DT_EINVAL: no client, or none of dt_log_level.
+ */
+DT_API dt_status rmq_client_set_log_level(rmq_client *client, dt_log_level level);
 
 /** The id under which brokers know this client: ip@instance_name. Valid as long as it lives. */
 DT_API const char *rmq_client_id(const rmq_client *client);

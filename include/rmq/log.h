@@ -1,10 +1,10 @@
 /*
  * log.h - what the library has to say besides the outcomes of calls: one line per event.
  *
- * There is one log per process, for librmq and libduet together: connections, and so what happens
- * to them, are shared by what an application does. Without a function of the application, lines go
- * to stderr with the time (UTC) and the level before them. Payloads, keys and secrets never go
- * into a line. Lines that a broken peer could repeat without end come at most every few seconds.
+ * A client with a function of its own (rmq_client_config.log) gives its lines to that. All others,
+ * and libduet, share the log of the process: a function of the application, or stderr, with the
+ * time (UTC) and the level before each line. Payloads, keys and secrets never go into a line. Lines
+ * that a broken peer could repeat without end come at most every few seconds.
  */
 #ifndef RMQ_LOG_H
 #define RMQ_LOG_H

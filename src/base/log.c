@@ -54,25 +54,36 @@ static void write_line(dt_log_level level, const char *text)
             text);
 }
 
+bool dt_log_wants(dt_log_level level)
+{
+    pthread_once(&from_environment, read_environment);
+    return (int)level <= atomic_load(&level_max);
+}
+
 void dt_log(dt_log_level level, const char *format, ...)
 {
-    char text[1536];
+    char text[DT_LOG_LINE_SIZE];
     va_list args;
-    dt_log_fn fn;
-    void *opaque;
 
-    pthread_once(&from_environment, read_environment);
-    if ((int)level > atomic_load(&level_max))
+    if (!dt_log_wants(level))
         return;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    dt_log_line(level, text);
+}
+
+void dt_log_line(dt_log_level level, const char *line)
+{
+    dt_log_fn fn;
+    void *opaque;
+
     pthread_mutex_lock(&sink_lock);
     fn = sink_fn;
     opaque = sink_opaque;
     pthread_mutex_unlock(&sink_lock);
     if (fn != NULL)
-        fn(opaque, (int)level, text);
+        fn(opaque, (int)level, line);
     else
-        write_line(level, text);
+        write_line(level, line);
 }

@@ -279,6 +279,9 @@ dt_status rmq_client_new(const rmq_client_config *config, rmq_client **out)
     if (client == NULL)
         return dt_error_set(DT_ENOMEM, "no memory for a client");
     dt_list_init(&client->inbound);
+    client->log.fn = config->log;
+    client->log.opaque = config->log_opaque;
+    atomic_init(&client->log.level_max, -1);
     dt_random_bytes(&client->random, sizeof(client->random));
     status = take_settings(client, config);
     if (status == DT_OK)

@@ -8,6 +8,7 @@
 
 #include "net/loop.h"
 #include "net/tls.h"
+#include "rmq/client_log.h"
 #include "rmq/heartbeat.h"
 #include "rmq/names.h"
 #include "rmq/naming.h"
@@ -30,6 +31,7 @@ struct rmq_client {
     uint8_t ip[4];                      /* of this host, in message ids */
     struct dt_tls *tls;                 /* NULL: none */
     struct dt_loop *loop;
+    struct rmq_client_sink log;
     /* the net loop's */
     struct rmq_peers peers;
     struct rmq_names names;

@@ -87,7 +87,8 @@ static void give_back(struct rmq_consumer *consumer, struct rmq_work *work, size
     work->again_ms = dt_clock_ms() + consumer->config.local_retry_ms;
     pthread_mutex_unlock(&consumer->mutex);
     if (warn)
-        dt_log_warning("group '%s': message %s cannot be sent back, it will be given again "
+        rmq_client_log(consumer->client, DT_LOG_WARNING,
+                       "group '%s': message %s cannot be sent back, it will be given again "
                        "here: %s",
                        consumer->group, message->message_id, dt_error_text());
 }

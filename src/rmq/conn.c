@@ -18,7 +18,7 @@ enum {
 static void warn(struct rmq_peers *peers, const char *reason)
 {
     if (dt_log_due(&peers->warned_ms, WARN_MS))
-        dt_log_warning("%s", reason);
+        rmq_client_log(peers->client, DT_LOG_WARNING, "%s", reason);
 }
 
 /* ---------------------------------------------------------------- the end */
@@ -76,6 +76,16 @@ void rmq_conn_close(struct rmq_conn *conn, dt_status status, const char *reason)
     dt_tcp_close(tcp);
 }
 
+/* Once when a peer goes away, not at every attempt to reach it. */
+static void tell_lost(struct rmq_conn *conn, const char *reason)
+{
+    struct rmq_peer *peer = conn->peer;
+    bool is_news = (conn->is_open || !peer->is_told) && dt_log_due(&peer->told_ms, WARN_MS);
+
+    peer->is_told |= is_news;
+    rmq_client_log(conn->peers->client, is_news ? DT_LOG_INFO : DT_LOG_DEBUG, "%s", reason);
+}
+
 static void on_closed(void *context, dt_status status, const char *reason)
 {
     struct rmq_conn *conn = context;
@@ -85,7 +95,7 @@ static void on_closed(void *context, dt_status status, const char *reason)
         warn(peers, reason);
         status = DT_EUNREACH;
     }
-    dt_log_debug("%s", reason);
+    tell_lost(conn, reason);
     end_conn(conn, status, reason);
     rmq_calls_deliver(&peers->calls);
 }
@@ -194,6 +204,10 @@ static void on_opened(void *context)
 
     conn->is_open = true;
     peer->connects++;
+    if (peer->is_told)
+        rmq_client_log(conn->peers->client, DT_LOG_INFO, "%s: connected again",
+                       peer->address);
+    peer->is_told = false;
     peer->failed_ms = 0;
     while (!dt_list_is_empty(&peer->waiting)) {
         struct rmq_call *call = DT_CONTAINER(peer->waiting.next, struct rmq_call, link);

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "rmq/consumer_inside.h"
 #include "rmq/consumer_statistics.h"
@@ -336,7 +335,7 @@ void rmq_consumer_free(rmq_consumer *consumer)
         rmq_client_check(consumer->client, true) != DT_OK)
         return;
     if (rmq_consumer_stop(consumer, FREE_STOP_MS) != DT_OK)
-        dt_log_warning("%s", dt_error_text());
+        rmq_client_log(consumer->client, DT_LOG_WARNING, "%s", dt_error_text());
     join_workers(consumer);
     free_consumer(consumer);
 }

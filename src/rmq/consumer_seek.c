@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "rmq/assign.h"
 #include "rmq/consumer_inside.h"
@@ -214,12 +213,14 @@ void rmq_consumer_run_resets(struct rmq_consumer *consumer)
             break;
         if (move_queue(consumer, reset->topic, &reset->queue, reset->offset)) {
             any = true;
-            dt_log_info("group '%s': %s %s/%d was reset to offset %lld", consumer->group,
-                        reset->topic, reset->queue.broker_name, (int)reset->queue.queue_id,
-                        (long long)reset->offset);
+            rmq_client_log(consumer->client, DT_LOG_INFO,
+                           "group '%s': %s %s/%d was reset to offset %lld", consumer->group,
+                           reset->topic, reset->queue.broker_name,
+                           (int)reset->queue.queue_id, (long long)reset->offset);
         }
         free(reset);
     }
     if (any && rmq_consumer_commit_held(consumer, false) != DT_OK)
-        dt_log_warning("group '%s': %s", consumer->group, dt_error_text());
+        rmq_client_log(consumer->client, DT_LOG_WARNING, "group '%s': %s", consumer->group,
+                       dt_error_text());
 }

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "rmq/client_inside.h"
 
 enum {
@@ -65,9 +64,10 @@ static void on_beaten(struct rmq_call *call, const struct rmq_answer *answer)
         rmq_peer_is_open(&client->peers, beat->address))
         beat_soon(&client->heartbeat);
     if (answer->status != DT_OK)
-        dt_log_debug("heartbeat: %s", answer->reason);
+        rmq_client_log(client, DT_LOG_DEBUG, "heartbeat: %s", answer->reason);
     else if (answer->command->code != RMQ_SUCCESS)
-        dt_log_debug("heartbeat to %s: answer %d", beat->address, answer->command->code);
+        rmq_client_log(client, DT_LOG_DEBUG, "heartbeat to %s: answer %d", beat->address,
+                       answer->command->code);
     dt_list_remove(&beat->link);
     free(beat);
 }

@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "rmq/lane_inside.h"
 
@@ -196,8 +195,9 @@ void rmq_lane_back_off(struct rmq_lane *lane)
     lane->counters.backoffs++;
     lane->backoff_until_ms = dt_clock_ms() + rmq_client_backoff_ms(client, lane->failures);
     if (lane->failures == 1)
-        dt_log_debug("queue %s/%d of topic '%s': %s", lane->queue.broker_name,
-                     lane->queue.queue_id, lane->topic_name, lane->trouble);
+        rmq_client_log(client, DT_LOG_DEBUG, "queue %s/%d of topic '%s': %s",
+                       lane->queue.broker_name, lane->queue.queue_id, lane->topic_name,
+                       lane->trouble);
     rmq_lane_set_timer(lane);
 }
 

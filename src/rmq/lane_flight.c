@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "rmq/lane_inside.h"
 #include "rmq/send.h"
 #include "rmq/sign.h"

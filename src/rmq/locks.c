@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/json_writer.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "rmq/ask.h"
 #include "rmq/consumer_inside.h"
@@ -170,7 +169,8 @@ void rmq_consumer_lock_held(struct rmq_consumer *consumer, bool renew)
         is_answered =
             rmq_ask_broker(&ask, request.all[i].topic, request.broker_name) == DT_OK;
         if (!is_answered)
-            dt_log_warning("group '%s': locking queues: %s", consumer->group,
+            rmq_client_log(consumer->client, DT_LOG_WARNING,
+                           "group '%s': locking queues: %s", consumer->group,
                            dt_error_text());
         for (size_t k = i; k < request.count; k++) {
             if (is_of_broker(&request, &request.all[k])) {
@@ -201,5 +201,6 @@ void rmq_consumer_unlock(struct rmq_consumer *consumer, const char *topic,
     ask.put_body = put_queues;
     ask.question = &request;
     if (rmq_ask_broker(&ask, topic, queue->broker_name) != DT_OK)
-        dt_log_debug("group '%s': unlocking: %s", consumer->group, dt_error_text());
+        rmq_client_log(consumer->client, DT_LOG_DEBUG, "group '%s': unlocking: %s",
+                       consumer->group, dt_error_text());
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "rmq/consumer_inside.h"
 
@@ -239,7 +238,8 @@ static int64_t start_held(struct rmq_consumer *consumer)
         if (is_news)
             tell_assigned(consumer, topic->name, &queue, true);
         if (status != DT_OK)
-            dt_log_warning("group '%s': %s %s/%d is not read yet: %s", consumer->group,
+            rmq_client_log(consumer->client, DT_LOG_WARNING,
+                           "group '%s': %s %s/%d is not read yet: %s", consumer->group,
                            topic->name, queue.broker_name, (int)queue.queue_id,
                            dt_error_text());
     }
@@ -355,12 +355,14 @@ static void look_after(struct rmq_consumer *consumer, struct times *times, bool 
         rebalance = true;
     }
     if (let_go(consumer) != DT_OK)
-        dt_log_warning("group '%s': %s", consumer->group, dt_error_text());
+        rmq_client_log(consumer->client, DT_LOG_WARNING, "group '%s': %s", consumer->group,
+                       dt_error_text());
     look_after_locks(consumer, times, rebalance);
     times->start_ms = start_held(consumer);
     if (dt_clock_ms() >= times->commit_ms) {
         if (rmq_consumer_commit_held(consumer, false) != DT_OK)
-            dt_log_warning("group '%s': %s", consumer->group, dt_error_text());
+            rmq_client_log(consumer->client, DT_LOG_WARNING, "group '%s': %s",
+                           consumer->group, dt_error_text());
         times->commit_ms = dt_clock_ms() + config->commit_period_ms;
     }
 }

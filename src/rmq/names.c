@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/file.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "net/address.h"
 #include "rmq/client_inside.h"
@@ -119,9 +118,10 @@ static void on_answer(struct rmq_call *call, const struct rmq_answer *answer)
         end(names_call, answer);
         return;
     }
-    dt_log_debug("name server %s: %s; asking %s", names->addresses[names_call->asked],
-                 answer->status == DT_OK ? "an answer of no use" : answer->reason,
-                 names->addresses[names->current]);
+    rmq_client_log(names_call->client, DT_LOG_DEBUG, "name server %s: %s; asking %s",
+                   names->addresses[names_call->asked],
+                   answer->status == DT_OK ? "an answer of no use" : answer->reason,
+                   names->addresses[names->current]);
     ask_current(names_call);
 }
 

@@ -1,6 +1,5 @@
 /* Messages of a queue handled one call after the other, while the brokers hold it locked for us. */
 #include "base/clock.h"
-#include "base/log.h"
 #include "rmq/consumer_inside.h"
 
 enum { SEND_BACK_DEAD = -1 };
@@ -65,7 +64,8 @@ static bool give_up(struct rmq_consumer *consumer, struct rmq_work *work, size_t
     if (attempts_max <= 0 || message->reconsume_times < attempts_max)
         return false;
     if (rmq_send_back(consumer, work, message, SEND_BACK_DEAD, attempts_max) != DT_OK) {
-        dt_log_warning("group '%s': message %s cannot be sent to the dead letters: %s",
+        rmq_client_log(consumer->client, DT_LOG_WARNING,
+                       "group '%s': message %s cannot be sent to the dead letters: %s",
                        consumer->group, message->message_id, dt_error_text());
         return false;
     }

@@ -19,6 +19,8 @@ struct rmq_peer {
     struct rmq_conn *conn;  /* for new calls; NULL: none */
     struct dt_link waiting; /* calls for the connection to open */
     int64_t failed_ms;      /* when connecting last failed; 0: it did not */
+    int64_t told_ms;        /* that the connection was lost, or cannot be made */
+    bool is_told;           /* and not that it is there again */
     char failure[RMQ_REASON_SIZE];
     /* for statistics */
     struct rmq_call_counters counters;

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "rmq/pull_consumer_inside.h"
 
@@ -63,8 +62,9 @@ static void back_off(struct rmq_pull *pull, const char *why)
     pull->state = RMQ_PULL_BACKOFF;
     pull->failures++;
     if (pull->failures == 1)
-        dt_log_debug("pulling %s %s/%d: %s", pull->consumer->topic, pull->queue.broker_name,
-                     pull->queue.queue_id, why);
+        rmq_client_log(pull->consumer->client, DT_LOG_DEBUG, "pulling %s %s/%d: %s",
+                       pull->consumer->topic, pull->queue.broker_name, pull->queue.queue_id,
+                       why);
     dt_timer_set(pull->timer,
                  dt_clock_ms() + rmq_client_backoff_ms(client, pull->failures));
 }
@@ -96,7 +96,8 @@ static struct rmq_chunk *chunk_of(struct rmq_pull *pull, const struct rmq_comman
         char why[RMQ_REASON_SIZE];
 
         snprintf(why, sizeof(why), "%s", dt_error_text());
-        dt_log_warning("answer to a pull of %s %s/%d at offset %lld: %s",
+        rmq_client_log(pull->consumer->client, DT_LOG_WARNING,
+                       "answer to a pull of %s %s/%d at offset %lld: %s",
                        pull->consumer->topic, pull->queue.broker_name, pull->queue.queue_id,
                        (long long)offset, why);
         back_off(pull, why);

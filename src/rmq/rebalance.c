@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "rmq/ask.h"
 #include "rmq/assign.h"
@@ -244,8 +243,9 @@ static bool rebalance_topic(struct rmq_consumer *consumer, struct rmq_consumer_t
     if (status == DT_OK)
         is_complete = change(consumer, topic, mine, count);
     else if (status != DT_ENOTFOUND && !topic->is_retry)
-        dt_log_debug("group '%s': queues of '%s' stay as they are: %s", consumer->group,
-                     topic->name, dt_error_text());
+        rmq_client_log(consumer->client, DT_LOG_DEBUG,
+                       "group '%s': queues of '%s' stay as they are: %s", consumer->group,
+                       topic->name, dt_error_text());
     free(mine);
     world_fini(&world);
     return is_complete;

@@ -211,7 +211,8 @@ static void on_timer(void *context)
             rmq_rtt_clear(DT_CONTAINER(link, struct rmq_peer, link)->rtt);
         statistics->fn(statistics->opaque, (const char *)text.data, text.size - 1);
     } else if (dt_log_due(&statistics->warned_ms, WARN_MS)) {
-        dt_log_warning("statistics are left out: no memory for them");
+        rmq_client_log(statistics->client, DT_LOG_WARNING,
+                       "statistics are left out: no memory for them");
     }
     dt_buf_fini(&text);
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "rmq/client_inside.h"
 
@@ -58,7 +57,8 @@ static dt_status take_answer(struct rmq_topic *topic, const struct rmq_answer *a
     if (status != DT_OK)
         return dt_error_wrap(status, "reading the route of topic '%s'", topic->name);
     if (topic->route != NULL && !rmq_route_equal(topic->route, route))
-        dt_log_debug("the route of topic '%s' has changed", topic->name);
+        rmq_client_log(topic->client, DT_LOG_DEBUG, "the route of topic '%s' has changed",
+                       topic->name);
     if (topic->route == NULL || !rmq_route_equal(topic->route, route))
         topic->route_number++;
     if (topic->route != NULL && !rmq_route_equal(topic->route, route))

@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "rmq/consumer_inside.h"
 
@@ -38,7 +37,7 @@ void rmq_consumer_log_note(struct rmq_consumer *consumer)
     memcpy(note, consumer->note, sizeof(note));
     consumer->note[0] = 0;
     pthread_mutex_unlock(&consumer->mutex);
-    dt_log_warning("%s", note);
+    rmq_client_log(consumer->client, DT_LOG_WARNING, "%s", note);
     pthread_mutex_lock(&consumer->mutex);
 }
 
@@ -165,7 +164,8 @@ bool rmq_job_decode(struct rmq_consumer *consumer, struct rmq_job *job)
             free(job->chunk);
             return false;
         }
-        dt_log_warning("group '%s': %s", consumer->group, dt_error_text());
+        rmq_client_log(consumer->client, DT_LOG_WARNING, "group '%s': %s", consumer->group,
+                       dt_error_text());
         pause_ms(NO_MEMORY_MS);
     }
     if (work->topic->is_retry)
