@@ -25,15 +25,17 @@ DT_API const char *duet_version(void);
 
 /** A header of a message. Names are NUL-terminated; values are bytes, NULL is null. */
 typedef struct duet_message_header {
-    const char *name;
-    const void *value;
-    size_t size;
+    const char *name;  /* NUL-terminated */
+    const void *value; /* bytes; NULL: null */
+    size_t size;       /* in bytes */
 } duet_message_header;
 
 /* ---------------------------------------------------------------- producer */
 
+/** Writes messages to the sides that the plan names. */
 typedef struct duet_producer duet_producer;
 
+/** How a message ended. */
 typedef enum duet_result {
     DUET_RESULT_DONE = 0,     /* the primary has acknowledged it */
     DUET_RESULT_NOT_DONE = 1, /* it is on no side and never will be */
@@ -53,11 +55,11 @@ typedef void (*duet_produce_fn)(void *opaque, duet_result result, const char *re
 typedef struct duet_message {
     const char *topic; /* Kafka's name of a route; NULL: the migration's only one */
     const void *key;   /* NULL: none; the partition is then chosen round robin */
-    size_t key_size;
+    size_t key_size;   /* in bytes */
     const void *value; /* NULL: null (a tombstone) */
-    size_t value_size;
-    const duet_message_header *headers;
-    size_t header_count;
+    size_t value_size; /* in bytes */
+    const duet_message_header *headers; /* in their order; may be NULL with 0 */
+    size_t header_count;                /* how many */
     int64_t event_time_ms; /* wall clock; decides the day it is counted in. < 0: now */
 } duet_message;
 
@@ -97,18 +99,24 @@ DT_API DT_MUST_USE dt_status duet_producer_flush(duet_producer *producer,
 
 /** Statistics of a producer since it was opened. */
 typedef struct duet_producer_stats {
-    int64_t produced, done, not_done, in_doubt;
-    int64_t secondary_done;         /* copies stored on the side that is not the primary */
-    int64_t pending, pending_bytes; /* not yet everywhere */
-    int64_t journal,
-        journal_bytes;         /* of these, on disk alone: what memory has no room for */
-    int64_t spilled, replayed; /* copies written to the journal, and read back */
-    int64_t dropped;           /* copies given up because a side's bounds were reached */
-    int64_t refused;           /* copies that side can never take */
-    int64_t waits;             /* produce calls that had to wait for a secondary ... */
-    int64_t plan_version;
+    int64_t produced;       /* accepted */
+    int64_t done;           /* of these, acknowledged by the primary */
+    int64_t not_done;       /* of these, on no side */
+    int64_t in_doubt;       /* of these, not known yet, or never */
+    int64_t secondary_done; /* copies stored on the side that is not the primary */
+    int64_t pending;        /* messages not yet everywhere */
+    int64_t pending_bytes;  /* of these */
+    int64_t journal;        /* of these, on disk alone: what memory has no room for */
+    int64_t journal_bytes;  /* of these */
+    int64_t spilled;        /* copies written to the journal */
+    int64_t replayed;       /* and read back */
+    int64_t dropped;        /* copies given up because a side's bounds were reached */
+    int64_t refused;        /* copies that side can never take */
+    int64_t waits;          /* produce calls that had to wait for a secondary ... */
+    int64_t plan_version;   /* of the plan that is carried out */
     int64_t moving; /* partitions that are not yet written to the plan's primary first */
 } duet_producer_stats;
+/** Fills `out`. Thread: any. */
 DT_API void duet_producer_statistics(duet_producer *producer, duet_producer_stats *out);
 
 /**
@@ -124,46 +132,59 @@ DT_API void duet_producer_close(duet_producer *producer);
 
 /* ---------------------------------------------------------------- consumer */
 
+/** Reads a group's messages in two roles, live and shadow. */
 typedef struct duet_consumer duet_consumer;
 
 /** A message as the handler gets it; all of it is borrowed for the call. */
 typedef struct duet_delivery duet_delivery;
 
+/** Kafka's name of the route. */
 DT_API const char *duet_delivery_topic(const duet_delivery *delivery);
+/** The Kafka partition, which is the RocketMQ queue of the plan's map. */
 DT_API int32_t duet_delivery_partition(const duet_delivery *delivery);
-/** NULL with *size 0 for null. */
+/** The key's bytes, and their number; NULL with *size 0 for null. */
 DT_API const void *duet_delivery_key(const duet_delivery *delivery, size_t *size);
+/** The value's, in the same way. */
 DT_API const void *duet_delivery_value(const duet_delivery *delivery, size_t *size);
+/** How many headers it has. */
 DT_API size_t duet_delivery_header_count(const duet_delivery *delivery);
 /** The i-th header; the name is not NUL-terminated. */
 DT_API void duet_delivery_header(const duet_delivery *delivery, size_t i, const char **name,
                                  size_t *name_size, const void **value, size_t *value_size);
 /** The message's identity as 28 hex digits: the same on both sides, usable as idempotence key. */
 DT_API const char *duet_delivery_id(const duet_delivery *delivery);
-/** "live" or "shadow"; "kafka" or "rocketmq". For logs: logic must not depend on them. */
+/** "live" or "shadow". For logs: logic must not depend on it. */
 DT_API const char *duet_delivery_role(const duet_delivery *delivery);
+/** "kafka" or "rocketmq", in the same way. */
 DT_API const char *duet_delivery_side(const duet_delivery *delivery);
 
-/** A value bound to $1, $2, ... or read from a row. */
+/** What a value is. */
 typedef enum duet_type {
-    DUET_NULL,
-    DUET_INTEGER,
-    DUET_REAL,
-    DUET_TEXT,
-    DUET_BLOB
+    DUET_NULL,    /* null */
+    DUET_INTEGER, /* of 64 bits */
+    DUET_REAL,    /* a double */
+    DUET_TEXT,    /* UTF-8 */
+    DUET_BLOB     /* bytes */
 } duet_type;
+
+/** A value bound to $1, $2, ... or read from a row. */
 typedef struct duet_value {
-    duet_type type;
-    int64_t integer;
-    double real;
+    duet_type type;   /* which of these counts */
+    int64_t integer;  /* of DUET_INTEGER */
+    double real;      /* of DUET_REAL */
     const void *data; /* text (not NUL-terminated) and blob; borrowed for the call */
-    size_t size;
+    size_t size;      /* of it, in bytes */
 } duet_value;
 
+/** A null. Pure, as those below. */
 DT_API duet_value duet_null(void);
+/** A whole number. */
 DT_API duet_value duet_integer(int64_t value);
+/** A number with a fraction. */
 DT_API duet_value duet_real(double value);
-DT_API duet_value duet_text(const char *text); /* NULL gives null */
+/** A NUL-terminated text, borrowed; NULL gives null. */
+DT_API duet_value duet_text(const char *text);
+/** A text of so many bytes, borrowed. */
 DT_API duet_value duet_text_n(const void *text, size_t size);
 
 /** Called per row; the values are valid during the call. Return false to stop. */
@@ -179,6 +200,8 @@ typedef bool (*duet_row_fn)(void *context, const duet_value *values, size_t coun
 DT_API DT_MUST_USE dt_status duet_exec(duet_delivery *delivery, const char *sql,
                                        const duet_value *values, size_t count,
                                        int64_t *changed);
+/** The same for a statement that gives rows: `row` is called for each, with `context`. Outcomes as
+ * duet_exec(). */
 DT_API DT_MUST_USE dt_status duet_query(duet_delivery *delivery, const char *sql,
                                         const duet_value *values, size_t count,
                                         duet_row_fn row, void *context);
@@ -194,20 +217,21 @@ DT_API DT_MUST_USE dt_status duet_query(duet_delivery *delivery, const char *sql
  */
 typedef dt_status (*duet_handler_fn)(duet_delivery *delivery, void *state);
 
+/** Settings of a consumer, borrowed until duet_consumer_open() returns. Start from {0}. */
 typedef struct duet_consumer_config {
-    const char *config_path;
-    const char *topic; /* NULL: the only route that lists the group */
-    const char *group;
-    const char *name; /* of this instance */
-    const char *sink; /* "sqlite:DIR" */
+    const char *config_path; /* the configuration file */
+    const char *topic;       /* NULL: the only route that lists the group */
+    const char *group;       /* of the route */
+    const char *name;        /* of this instance */
+    const char *sink;        /* "sqlite:DIR" */
     const char *const
-        *schema; /* statements run when a store is opened, ended by NULL: CREATE
+        *schema;             /* statements run when a store is opened, ended by NULL: CREATE
                                   TABLE IF NOT EXISTS ...; may be NULL */
-    duet_handler_fn handler;
+    duet_handler_fn handler; /* required */
     void *(*state_new)(void *context,
                        const char *role); /* may be NULL: state is `context` */
     void (*state_free)(void *state);      /* may be NULL */
-    void *context;
+    void *context; /* given to state_new, or the state of both roles */
 } duet_consumer_config;
 
 /**
@@ -233,14 +257,18 @@ DT_API DT_MUST_USE dt_status duet_consumer_run(duet_consumer *consumer,
 /** Asks run to return. Thread: any; from a signal handler, too. */
 DT_API void duet_consumer_stop(duet_consumer *consumer);
 
+/** What a consumer has done since it was opened. */
 typedef struct duet_consumer_stats {
-    int64_t live, shadow; /* messages processed since it was opened */
-    int64_t duplicates;   /* passed over because stored twice */
-    int64_t failed;
+    int64_t live;       /* messages processed in the live role */
+    int64_t shadow;     /* and in the shadow role */
+    int64_t duplicates; /* passed over because stored twice */
+    int64_t failed;     /* given up, and listed */
 } duet_consumer_stats;
+/** Fills `out`. Thread: any. */
 DT_API void duet_consumer_statistics(duet_consumer *consumer, duet_consumer_stats *out);
 
-DT_API void duet_consumer_close(duet_consumer *consumer); /* NULL: no-op */
+/** Ends and frees; what was not committed comes again. Not while it runs. NULL: no-op. */
+DT_API void duet_consumer_close(duet_consumer *consumer);
 
 #ifdef __cplusplus
 }

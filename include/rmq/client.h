@@ -45,7 +45,7 @@ typedef struct rmq_tls_config {
     const char *certificate_file; /* the client's own, then those between; NULL: none */
     const char *key_file;         /* its key; NULL: in certificate_file */
     const char *key_password;     /* NULL: the key is not encrypted */
-    rmq_tls_verify verify;
+    rmq_tls_verify verify;        /* how much of the peer's has to be right */
 } rmq_tls_config;
 
 /**
@@ -81,14 +81,14 @@ typedef struct rmq_client_config {
     /* Access control (ACL of 4.x, authentication of 5.x): every request is signed. Both keys or
      * none; on 5.x they are user name and password. Copied; never logged. */
     const char *access_key;
-    const char *secret_key;
+    const char *secret_key;     /* of the same owner */
     const char *security_token; /* of temporary credentials; NULL: none */
     const rmq_tls_config *tls;  /* NULL: no TLS. Needed only during the call. */
     /* So often the client's counters are given to `statistics`, at least 10; 0: never, and then
      * nothing is kept for them but plain counters. Both or none. */
     int64_t statistics_interval_ms;
-    rmq_statistics_fn statistics;
-    void *statistics_opaque; /* borrowed, given to `statistics` */
+    rmq_statistics_fn statistics; /* NULL: none */
+    void *statistics_opaque;      /* borrowed, given to `statistics` */
     /* Takes the lines of this client, its producers and consumers instead of the process's log
      * (rmq/log.h); NULL: they go there. Called on whatever thread has something to say, several at
      * once, from within rmq_client_new() on, and never after rmq_client_free() has returned. */

@@ -14,13 +14,13 @@ extern "C" {
 
 /** One address: a master, or a slave, of a broker name. */
 typedef struct rmq_broker {
-    char cluster[128];
-    char name[128];    /* the same for a master and its slaves */
-    int64_t broker_id; /* 0: the master */
-    char address[272]; /* "host:port" */
-    /* of a topic's route; 0 for a cluster */
-    int32_t read_queues, write_queues;
-    int32_t perm; /* RMQ_TOPIC_READ | RMQ_TOPIC_WRITE */
+    char cluster[128];    /* that it is of */
+    char name[128];       /* the same for a master and its slaves */
+    int64_t broker_id;    /* 0: the master */
+    char address[272];    /* "host:port" */
+    int32_t read_queues;  /* of a topic's route; 0 for a cluster, as the two below */
+    int32_t write_queues; /* of a topic's route */
+    int32_t perm;         /* RMQ_TOPIC_READ | RMQ_TOPIC_WRITE */
 } rmq_broker;
 
 /** Every broker that a name server knows (code 106), sorted by cluster, name and id. */

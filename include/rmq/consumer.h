@@ -34,17 +34,19 @@
 extern "C" {
 #endif
 
+/** A member of a consumer group. */
 typedef struct rmq_consumer rmq_consumer;
 
 /** A topic, and which of its messages are wanted. */
 typedef struct rmq_subscription {
-    const char *topic;
+    const char *topic; /* required */
     const char
         *expression; /* "*" or NULL: all; else tags: "TagA || TagB", matched exactly */
 } rmq_subscription;
 
 /* ---------------------------------------------------------------- handling */
 
+/** What a handler says of the messages that it was given. */
 typedef enum rmq_handled {
     RMQ_HANDLED, /* never again */
     RMQ_LATER    /* again later; messages before `handled_count` excepted */
@@ -66,6 +68,9 @@ typedef struct rmq_delivery {
     int64_t suspend_ms; /* orderly. 0: suspend_ms of the settings */
 } rmq_delivery;
 
+/** Handles messages. Called on one of the consumer's threads, up to `threads` at once; it may
+ * block, and may call everything but rmq_consumer_stop() and rmq_consumer_free() of its own.
+ * @param opaque of the settings. @param delivery borrowed for the call. */
 typedef rmq_handled (*rmq_handler_fn)(void *opaque, rmq_delivery *delivery);
 
 /** A queue was given to this member, or (given = false) it has let go of it: handled, committed,
@@ -77,15 +82,15 @@ typedef void (*rmq_assigned_fn)(void *opaque, const char *topic, const rmq_queue
 typedef struct rmq_consumer_config {
     const char *group;                     /* required; 1 to 120 bytes */
     const rmq_subscription *subscriptions; /* may be none: rmq_consumer_subscribe() */
-    size_t subscription_count;
-    rmq_handler_fn handler; /* required */
-    void *opaque;           /* of all functions in here */
-    bool orderly;
-    int32_t threads;        /* 20: handlers at once, 1 to 1024 */
+    size_t subscription_count;             /* how many */
+    rmq_handler_fn handler;                /* required */
+    void *opaque;                          /* of all functions in here */
+    bool orderly;    /* a queue's messages one after the other; false: concurrently */
+    int32_t threads; /* 20: handlers at once, 1 to 1024 */
     int32_t call_count_max; /* 1: messages per call of the handler, 1 to 1024 */
     int32_t max_attempts;   /* 16 in concurrent mode; no bound in orderly mode */
 
-    rmq_strategy strategy;
+    rmq_strategy strategy;    /* how queues are divided; the same for all members */
     rmq_divide_fn divide;     /* for RMQ_STRATEGY_OWN */
     rmq_assigned_fn assigned; /* may be NULL */
     rmq_start start;       /* where nothing is committed: RMQ_START_FIRST, _LAST or _TIME */
@@ -155,6 +160,7 @@ DT_API DT_MUST_USE dt_status rmq_consumer_unsubscribe(rmq_consumer *consumer,
  * not waited for. Queues stay ours. What is retried comes by a topic of its own: it pauses with
  * NULL only. DT_ENOTFOUND: not subscribed. */
 DT_API DT_MUST_USE dt_status rmq_consumer_pause(rmq_consumer *consumer, const char *topic);
+/** Ends a pause. As rmq_consumer_pause(). */
 DT_API DT_MUST_USE dt_status rmq_consumer_resume(rmq_consumer *consumer, const char *topic);
 
 /** Reads a queue on from `offset`, which is also committed; what is being handled is not waited for,
@@ -171,8 +177,8 @@ DT_API DT_MUST_USE dt_status rmq_consumer_seek_time(rmq_consumer *consumer,
 
 /** A queue that is ours. */
 typedef struct rmq_held_queue {
-    char topic[128];
-    rmq_queue queue;
+    char topic[128];   /* NUL-terminated */
+    rmq_queue queue;   /* of it */
     int64_t handled;   /* all before this offset is handled */
     int64_t committed; /* as last committed; -1: not yet */
     int64_t taken;     /* all before was given to handlers, or is about to be */
@@ -192,10 +198,11 @@ typedef struct rmq_consumer_stats {
     uint64_t later;       /* that it did not */
     uint64_t sent_back;   /* of these, given back to a broker */
     uint64_t local_retry; /* of these, kept here to be given again */
-    uint64_t rebalances;
-    uint64_t commits; /* offsets committed */
+    uint64_t rebalances;  /* divisions of the queues */
+    uint64_t commits;     /* offsets committed */
 } rmq_consumer_stats;
 
+/** Fills `out`. Thread: any, at any time before rmq_consumer_free(). */
 DT_API void rmq_consumer_get_stats(const rmq_consumer *consumer, rmq_consumer_stats *out);
 
 #ifdef __cplusplus

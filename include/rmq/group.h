@@ -70,8 +70,8 @@ DT_API DT_MUST_USE dt_status rmq_group_list(rmq_client *client, char ***out, siz
 
 /** How far a group is in a queue. */
 typedef struct rmq_progress {
-    char topic[256];
-    rmq_queue queue;
+    char topic[256];         /* NUL-terminated */
+    rmq_queue queue;         /* of it */
     int64_t broker_offset;   /* the next to be written */
     int64_t consumer_offset; /* the next to be read, as committed */
     int64_t diff;            /* the one less the other: messages not yet read */
@@ -90,11 +90,11 @@ DT_API DT_MUST_USE dt_status rmq_group_progress(rmq_client *client, const char *
 
 /** A member of a group, as a broker sees it. */
 typedef struct rmq_connection {
-    char client_id[320];
-    char address[80];  /* "ip:port" of its end, of one of its connections */
-    char language[16]; /* "JAVA", "CPP" ... "" where the broker does not know it */
-    int32_t version;   /* of the protocol, an ordinal: 479 */
-    char release[24];  /* the same for people: "5.3.3", "4.9.4-SNAPSHOT"; "" unknown */
+    char client_id[320]; /* ip@instance_name, of clients of this library */
+    char address[80];    /* "ip:port" of its end, of one of its connections */
+    char language[16];   /* "JAVA", "CPP" ... "" where the broker does not know it */
+    int32_t version;     /* of the protocol, an ordinal: 479 */
+    char release[24];    /* the same for people: "5.3.3", "4.9.4-SNAPSHOT"; "" unknown */
 } rmq_connection;
 
 /**
@@ -117,8 +117,8 @@ DT_API DT_MUST_USE dt_status rmq_group_members(rmq_client *client, const char *g
 
 /** Where a reset has put a group. */
 typedef struct rmq_position {
-    rmq_queue queue;
-    int64_t offset; /* the next to be read */
+    rmq_queue queue; /* of the topic */
+    int64_t offset;  /* the next to be read */
 } rmq_position;
 
 /** wall_ms of rmq_group_reset(): the end of each queue. */

@@ -26,6 +26,7 @@
 extern "C" {
 #endif
 
+/** Name servers and brokers in memory, and the thread that serves them. */
 typedef struct mockmq rmq_mock;
 
 /* Zero or NULL means the default given. */
@@ -65,6 +66,7 @@ DT_API void rmq_mock_free(rmq_mock *mock);
 /* "host:port;host:port" of all name servers, to give to clients, and "host:port" of broker 1. The
  * mock's; the same until a name server is added. */
 DT_API const char *rmq_mock_namesrv(const rmq_mock *mock);
+/** "host:port" of broker 1, as rmq_mock_namesrv(). */
 DT_API const char *rmq_mock_broker(const rmq_mock *mock);
 
 /* Creates a topic on every master, as code 17 does; more queues are added to one that is there, never taken.
@@ -92,12 +94,14 @@ DT_API DT_MUST_USE dt_status rmq_mock_broker_add(rmq_mock *mock, const char *bro
 
 /* "host:port", the mock's, good as long as it lives; NULL: no such node. */
 DT_API const char *rmq_mock_namesrv_address(rmq_mock *mock, int number);
+/** Of a broker; as rmq_mock_namesrv_address(). */
 DT_API const char *rmq_mock_broker_address(rmq_mock *mock, int number);
 
 /* Down: closes the node's connections and listens no more. Up: the same port again; DT_EIO if
  * another took it. DT_ENOTFOUND: no such node. A broker that is down is still in routes. */
 DT_API DT_MUST_USE dt_status rmq_mock_namesrv_down(rmq_mock *mock, int number,
                                                    bool is_down);
+/** A broker, down or up again; as rmq_mock_namesrv_down(). */
 DT_API DT_MUST_USE dt_status rmq_mock_broker_down(rmq_mock *mock, int broker, bool is_down);
 
 /* Whether name servers know it: routes and the cluster leave it out if not. DT_ENOTFOUND. */
@@ -114,9 +118,11 @@ DT_API DT_MUST_USE dt_status rmq_mock_broker_restart(rmq_mock *mock, int broker,
 DT_API DT_MUST_USE dt_status rmq_mock_broker_suggest(rmq_mock *mock, int broker,
                                                      int64_t id);
 
-/* How far a slave is behind: by so many messages of each queue, or as it is now, whatever comes
- * (RMQ_MOCK_FROZEN). DT_ENOTFOUND; DT_EINVAL: a master, or a number below -1. */
+/* A slave that stays as it is, whatever comes. */
 #define RMQ_MOCK_FROZEN (-1)
+
+/* How far a slave is behind: by so many messages of each queue, or RMQ_MOCK_FROZEN. DT_ENOTFOUND;
+ * DT_EINVAL: a master, or a number below -1. */
 DT_API DT_MUST_USE dt_status rmq_mock_slave_lag(rmq_mock *mock, int broker,
                                                 int64_t messages);
 
@@ -137,6 +143,7 @@ DT_API DT_MUST_USE dt_status rmq_mock_topic_delete(rmq_mock *mock, int broker,
 
 /* ---------------------------------------------------------------- faults by rule */
 
+/** What is done to a request. */
 typedef enum rmq_mock_action {
     RMQ_MOCK_ANSWER,      /* answered with response_code and remark; not carried out */
     RMQ_MOCK_ANSWER_DONE, /* carried out, then answered with response_code and remark (10, 11
@@ -151,24 +158,25 @@ typedef enum rmq_mock_action {
 
 /* What happens to some requests of one kind. */
 typedef struct rmq_mock_fault {
-    rmq_mock_action action;
-    int32_t request_code; /* 0: every kind of send */
-    int broker;           /* only at that broker; 0: at every node */
-    int64_t skip;         /* so many of them pass before */
-    int64_t count;        /* then so many are concerned, >= 1; INT64_MAX: for ever */
-    int32_t response_code;
-    const char *remark; /* up to 255 bytes. Flow control of a real broker: code 2 with
+    rmq_mock_action action; /* what is done */
+    int32_t request_code;   /* 0: every kind of send */
+    int broker;             /* only at that broker; 0: at every node */
+    int64_t skip;           /* so many of them pass before */
+    int64_t count;          /* then so many are concerned, >= 1; INT64_MAX: for ever */
+    int32_t response_code;  /* of the two ANSWER actions */
+    const char *remark;     /* up to 255 bytes. Flow control of a real broker: code 2 with
                            "[TIMEOUT_CLEAN_QUEUE]broker busy, start flow control for a while" */
-    size_t bytes;
-    int64_t delay_ms;
+    size_t bytes;           /* of the two CUT actions */
+    int64_t delay_ms;       /* of RMQ_MOCK_DELAY */
 } rmq_mock_fault;
 
 /* Adds one; of several that fit a request the first added is taken, and only it. DT_EINVAL: a
  * field is out of its range; DT_ENOMEM: more than 256 wait. */
 DT_API DT_MUST_USE dt_status rmq_mock_fault_add(rmq_mock *mock,
                                                 const rmq_mock_fault *fault);
-/* Takes back all; how many requests are still to be concerned. */
+/* Takes back all that were added. */
 DT_API void rmq_mock_faults_clear(rmq_mock *mock);
+/* How many requests are still to be concerned; INT64_MAX: without end. */
 DT_API int64_t rmq_mock_faults_left(rmq_mock *mock);
 
 /* Everything is read and written in pieces of at most so many bytes; 0: no longer. */
@@ -213,8 +221,8 @@ DT_API DT_MUST_USE dt_status rmq_mock_withhold(rmq_mock *mock, const char *topic
 
 /* A message that was withheld. */
 typedef struct rmq_mock_withheld {
-    char topic[256];
-    int32_t queue_id;
+    char topic[256];   /* NUL-terminated */
+    int32_t queue_id;  /* of the broker that acknowledged it */
     int64_t offset;    /* that its sender was told */
     char duet[128];    /* its property DUET, "" if there is none or it is longer */
     char uniq_key[64]; /* its property UNIQ_KEY, in the same way */
@@ -253,6 +261,7 @@ DT_API void rmq_mock_restart(rmq_mock *mock, int64_t lose);
 /* Closes all connections and listens no more: connecting is refused until rmq_mock_up(). Data
  * stays. rmq_mock_up() gives DT_EIO if a port was taken by another in between. */
 DT_API void rmq_mock_down(rmq_mock *mock);
+/** Comes back on the same ports. DT_OK, or DT_EIO: a port is another's now. */
 DT_API DT_MUST_USE dt_status rmq_mock_up(rmq_mock *mock);
 
 /* ---------------------------------------------------------------- looking inside, for tests */
@@ -277,6 +286,7 @@ DT_API DT_MUST_USE dt_status rmq_mock_expire(rmq_mock *mock, int broker, const c
 /* The next offset of a queue, of broker 1 or of another; -1 if there is no such queue. */
 DT_API int64_t rmq_mock_broker_max_offset(rmq_mock *mock, int broker, const char *topic,
                                           int32_t queue_id);
+/** The same of broker 1. */
 DT_API int64_t rmq_mock_max_offset(rmq_mock *mock, const char *topic, int32_t queue_id);
 
 /* The most requests that were sending to one and the same queue at a time: arrived, not yet

@@ -18,6 +18,7 @@ extern "C" {
 DT_API DT_MUST_USE dt_status rmq_offset_min(rmq_client *client, const char *topic,
                                             const rmq_queue *queue, int64_t timeout_ms,
                                             int64_t *offset);
+/** The next offset to be written; as rmq_offset_min(). */
 DT_API DT_MUST_USE dt_status rmq_offset_max(rmq_client *client, const char *topic,
                                             const rmq_queue *queue, int64_t timeout_ms,
                                             int64_t *offset);

@@ -31,6 +31,7 @@
 extern "C" {
 #endif
 
+/** Sends messages of one group, through lanes as said above. */
 typedef struct rmq_producer rmq_producer;
 
 /** How large bodies are compressed (bits of the message's sysFlag). Clients of 4.x, and those
@@ -71,7 +72,7 @@ typedef struct rmq_producer_config {
     /* Called when a quarter of memory_max is free, once after messages were refused with
      * DT_ENOMEM for want of room. On the network thread. May be NULL. */
     void (*room_ready)(void *opaque);
-    void *room_opaque;
+    void *room_opaque; /* borrowed, given to room_ready() */
 } rmq_producer_config;
 
 /** @param config borrowed; copied. @param out the caller's, until rmq_producer_free().
@@ -119,7 +120,7 @@ typedef struct rmq_target {
      * stays on its queue as long as the number of queues does not change. Borrowed until the call
      * returns. */
     const void *key; /* NULL: none */
-    size_t key_size;
+    size_t key_size; /* in bytes */
     /* The queue that a function of yours chooses. */
     rmq_select_fn select;
     void *select_opaque; /* must last until the message ends */
@@ -182,6 +183,7 @@ DT_API DT_MUST_USE dt_status rmq_send_to_async(rmq_producer *producer,
                                                const rmq_message *message,
                                                int64_t timeout_ms, rmq_send_fn callback,
                                                void *opaque);
+/** The same, and waits, as rmq_send() does. */
 DT_API DT_MUST_USE dt_status rmq_send_to(rmq_producer *producer, const rmq_target *target,
                                          const rmq_message *message, int64_t timeout_ms,
                                          rmq_receipt *receipt);
@@ -202,6 +204,7 @@ DT_API DT_MUST_USE dt_status rmq_send_oneway(rmq_producer *producer,
 
 /** Where the messages of a batch were stored. */
 typedef struct rmq_receipts rmq_receipts;
+/** How many messages the batch has. Network thread. */
 DT_API size_t rmq_receipts_count(const rmq_receipts *receipts);
 /** Fills `out` for message `index` (< count). Cheapest in order. Network thread. */
 DT_API void rmq_receipts_get(rmq_receipts *receipts, size_t index, rmq_receipt *out);

@@ -23,8 +23,10 @@
 extern "C" {
 #endif
 
+/** Reads chosen queues of one topic. */
 typedef struct rmq_pull_consumer rmq_pull_consumer;
 
+/** Settings; zero or NULL means the default given. Start from {0}. */
 typedef struct rmq_pull_consumer_config {
     const char *topic;           /* required; copied */
     const char *group;           /* required by the protocol; copied */
@@ -38,18 +40,18 @@ typedef struct rmq_pull_consumer_config {
     int64_t suspend_ms;          /* 15000: how long the broker holds an empty pull */
     void (*ready)(void *opaque); /* network thread: there is something to poll; may be NULL.
                                     Called at least once after each poll that found nothing. */
-    void *opaque;
+    void *opaque;                /* borrowed, given to ready() */
 } rmq_pull_consumer_config;
 
 /** What one poll gave; owns the messages. */
 typedef struct rmq_batch {
-    rmq_queue queue;
+    rmq_queue queue;              /* that all of it is of */
     const rmq_received *messages; /* in queue order; none when `count` is 0 */
-    size_t count;
+    size_t count;                 /* may be 0 */
     int64_t
         next_offset; /* read on from here; beyond the last message if the broker skipped */
     int64_t min_offset; /* bounds of the queue as the broker last said; -1 unknown */
-    int64_t max_offset;
+    int64_t max_offset; /* the next to be written; -1 unknown */
     /* The offset asked for was outside the queue: reading goes on at next_offset, which the
      * caller must judge (data lost, or a tail lost). */
     bool moved;
@@ -116,6 +118,7 @@ DT_API void rmq_pull_consumer_unassign(rmq_pull_consumer *consumer, const rmq_qu
 /** Polls give nothing of the queue, and no more is read ahead, until it is resumed; what was
  * read is kept. A queue that is not read: no-op. */
 DT_API void rmq_pull_consumer_pause(rmq_pull_consumer *consumer, const rmq_queue *queue);
+/** Ends a pause. A queue that is not read: no-op. */
 DT_API void rmq_pull_consumer_resume(rmq_pull_consumer *consumer, const rmq_queue *queue);
 
 /**
@@ -129,6 +132,7 @@ DT_API void rmq_pull_consumer_resume(rmq_pull_consumer *consumer, const rmq_queu
  */
 DT_API DT_MUST_USE dt_status rmq_pull_consumer_poll(rmq_pull_consumer *consumer,
                                                     int64_t timeout_ms, rmq_batch **out);
+/** Frees a batch and its messages. Thread: any. NULL: no-op. */
 DT_API void rmq_batch_free(rmq_batch *batch);
 
 /** How long no broker has answered a pull of this consumer, in ms; 0 while all is well. */

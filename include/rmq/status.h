@@ -14,8 +14,11 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define DT_API      __attribute__((visibility("default")))
+/** A function that the shared library exports. */
+#define DT_API __attribute__((visibility("default")))
+/** Whoever drops the result is warned. */
 #define DT_MUST_USE __attribute__((warn_unused_result))
+/** Arguments are checked against the format, as those of printf() are. */
 #define DT_PRINTF(format_index, first_arg)                                                 \
     __attribute__((format(printf, format_index, first_arg)))
 #else
@@ -24,8 +27,9 @@ extern "C" {
 #define DT_PRINTF(format_index, first_arg)
 #endif
 
+/** How a call ended. Each function says which of these it gives. */
 typedef enum dt_status {
-    DT_OK = 0,
+    DT_OK = 0,       /* done */
     DT_EINVAL,       /* an argument or a setting is not allowed */
     DT_ENOMEM,       /* no memory, or a bound that its owner set is reached */
     DT_ENOSPC,       /* the disk is full */
@@ -44,7 +48,7 @@ typedef enum dt_status {
     DT_ECORRUPT,     /* bytes that break their own format */
     DT_EUNSUPPORTED, /* this version, or this peer, cannot do it */
     DT_ECLOSED,      /* closed, or being closed */
-    DT_STATUS_COUNT
+    DT_STATUS_COUNT  /* how many there are; no status */
 } dt_status;
 
 /** The name of a status, such as "DT_EINDOUBT". Thread: any. The text is static. */

@@ -14,13 +14,13 @@ extern "C" {
 
 /** What a strategy knows. Everything is borrowed for the call. */
 typedef struct rmq_division {
-    const char *group;
-    const char *topic;
+    const char *group;          /* whose members divide */
+    const char *topic;          /* whose queues are divided */
     const char *client_id;      /* ours; it is one of the members */
     const char *const *members; /* client ids, sorted, each once */
-    size_t member_count;
-    const rmq_queue *queues; /* of the topic, sorted by broker name and queue id */
-    size_t queue_count;
+    size_t member_count;        /* at least 1 */
+    const rmq_queue *queues;    /* of the topic, sorted by broker name and queue id */
+    size_t queue_count;         /* how many */
 } rmq_division;
 
 /**

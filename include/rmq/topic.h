@@ -28,9 +28,10 @@ DT_API DT_MUST_USE dt_status rmq_topic_create(rmq_client *client, const char *to
 
 /** What a topic is on its brokers. Start from {0} when one is to be put. */
 typedef struct rmq_topic_config {
-    int32_t read_queues, write_queues; /* per broker, 1 to 65535 */
-    int32_t perm;                      /* RMQ_TOPIC_READ | RMQ_TOPIC_WRITE; 0: both */
-    bool order; /* for people: brokers treat such a topic as any other */
+    int32_t read_queues;  /* per broker, 1 to 65535 */
+    int32_t write_queues; /* the same */
+    int32_t perm;         /* RMQ_TOPIC_READ | RMQ_TOPIC_WRITE; 0: both */
+    bool order;           /* for people: brokers treat such a topic as any other */
     const char
         *attributes;     /* 5.x: "+message.type=FIFO,-reserve.time"; NULL: none. Not filled
                                by rmq_topic_config_get(). */
@@ -82,13 +83,14 @@ DT_API DT_MUST_USE dt_status rmq_topic_list(rmq_client *client, char ***out, siz
 DT_API DT_MUST_USE dt_status rmq_topic_write_queues(rmq_client *client, const char *topic,
                                                     rmq_queue **out, size_t *count,
                                                     int64_t timeout_ms);
+/** Those that can be read; as rmq_topic_write_queues(). */
 DT_API DT_MUST_USE dt_status rmq_topic_read_queues(rmq_client *client, const char *topic,
                                                    rmq_queue **out, size_t *count,
                                                    int64_t timeout_ms);
 
 /** What a queue holds. */
 typedef struct rmq_queue_stats {
-    rmq_queue queue;
+    rmq_queue queue;         /* which */
     int64_t min_offset;      /* the first message still stored */
     int64_t max_offset;      /* the next to be written */
     int64_t last_updated_ms; /* when the last was stored, since 1970; 0: none is there */

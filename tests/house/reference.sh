@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The HTML reference is made of the public headers without a warning, and has every function.
+# The HTML reference is made of the public headers without a warning: each function, type, value and
+# field has a comment of its own.
 set -euo pipefail
 
 build=${DUET_BUILD:-build}
@@ -26,3 +27,15 @@ cp -r include "$scratch/broken"
 sed -i '0,/@param config/s//@param konfig/' "$scratch/broken/rmq/client.h"
 if reference "$scratch/broken" >"$scratch/log" 2>&1; then fail 'a wrong parameter name is not found'; fi
 grep -q konfig "$scratch/log" || fail "the wrong parameter is not named: $(cat "$scratch/log")"
+
+# so is what has no comment: a function, a field
+undocumented() { # FILE SED-SCRIPT NAME
+    rm -r "$scratch/broken"
+    cp -r include "$scratch/broken"
+    sed -i "$2" "$scratch/broken/$1"
+    if cmp -s "include/$1" "$scratch/broken/$1"; then fail "nothing to take a comment from in $1"; fi
+    if reference "$scratch/broken" >"$scratch/log" 2>&1; then fail "$3 without a comment is not found"; fi
+    grep -q "$3.*is not documented" "$scratch/log" || fail "$3 is not named: $(head -n 5 "$scratch/log")"
+}
+undocumented rmq/client.h '/^\/\*\* Frees what a function of this library/d' rmq_free
+undocumented rmq/message.h 's@^\(    int32_t queue_id;\).*@\1@' queue_id
