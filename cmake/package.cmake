@@ -36,14 +36,17 @@ foreach(package rmq duet)
   install(FILES ${CMAKE_BINARY_DIR}/${package}.pc DESTINATION ${pkgconfig_dir})
 endforeach()
 
-set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/rmq)
-configure_package_config_file(cmake/rmq-config.cmake.in ${CMAKE_BINARY_DIR}/rmq-config.cmake
-                              INSTALL_DESTINATION ${cmake_dir}
-                              PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
-write_basic_package_version_file(${CMAKE_BINARY_DIR}/rmq-config-version.cmake
-                                 COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_BINARY_DIR}/rmq-config.cmake ${CMAKE_BINARY_DIR}/rmq-config-version.cmake
-        DESTINATION ${cmake_dir})
+foreach(package rmq duet)
+  set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/${package})
+  configure_package_config_file(cmake/${package}-config.cmake.in
+                                ${CMAKE_BINARY_DIR}/${package}-config.cmake
+                                INSTALL_DESTINATION ${cmake_dir}
+                                PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
+  write_basic_package_version_file(${CMAKE_BINARY_DIR}/${package}-config-version.cmake
+                                   COMPATIBILITY SameMinorVersion)
+  install(FILES ${CMAKE_BINARY_DIR}/${package}-config.cmake
+                ${CMAKE_BINARY_DIR}/${package}-config-version.cmake DESTINATION ${cmake_dir})
+endforeach()
 
 # The HTML reference: `make docs`.
 configure_file(cmake/Doxyfile.in ${CMAKE_BINARY_DIR}/Doxyfile @ONLY)

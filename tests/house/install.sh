@@ -80,27 +80,31 @@ done
 [ "$(pkg-config --modversion rmq)" = "$(LD_LIBRARY_PATH=$libdir "$scratch/program" >/dev/null; "$prefix"/bin/duet --version | awk '{ print $NF }')" ] ||
     fail "rmq.pc has another version than the command"
 
-mkdir "$scratch/project"
-cp "$scratch/rmq_program.c" "$scratch/rmq_program.cc" "$scratch/project"
-cat >"$scratch/project/CMakeLists.txt" <<'PROJECT'
+for package in rmq duet; do
+    project=$scratch/project-$package
+    mkdir "$project"
+    cp "$scratch/${package}_program.c" "$scratch/${package}_program.cc" "$project"
+    cat >"$project/CMakeLists.txt" <<PROJECT
 cmake_minimum_required(VERSION 3.25)
 project(user LANGUAGES C CXX)
-find_package(rmq 0.1 REQUIRED)
-foreach(target rmq rmq_static)
-  add_executable(c_${target} rmq_program.c)
-  add_executable(cc_${target} rmq_program.cc)
-  target_link_libraries(c_${target} PRIVATE rmq::${target})
-  target_link_libraries(cc_${target} PRIVATE rmq::${target})
+find_package($package 0.1 REQUIRED)
+foreach(target $package ${package}_static)
+  add_executable(c_\${target} ${package}_program.c)
+  add_executable(cc_\${target} ${package}_program.cc)
+  target_link_libraries(c_\${target} PRIVATE $package::\${target})
+  target_link_libraries(cc_\${target} PRIVATE $package::\${target})
 endforeach()
 PROJECT
-env -u PKG_CONFIG_PATH cmake -G Ninja -S "$scratch/project" -B "$scratch/project/build" \
-    -DCMAKE_PREFIX_PATH="$prefix" >"$scratch/log" 2>&1 && cmake --build "$scratch/project/build" >>"$scratch/log" 2>&1 ||
-    fail "find_package(rmq): $(tail -n 20 "$scratch/log")"
-for program in c_rmq cc_rmq c_rmq_static cc_rmq_static; do
-    run "CMake, $program" "$scratch/project/build/$program"
+    env -u PKG_CONFIG_PATH cmake -G Ninja -S "$project" -B "$project/build" \
+        -DCMAKE_PREFIX_PATH="$prefix" >"$scratch/log" 2>&1 && cmake --build "$project/build" >>"$scratch/log" 2>&1 ||
+        fail "find_package($package): $(tail -n 20 "$scratch/log")"
+    for program in "c_$package" "cc_$package" "c_${package}_static" "cc_${package}_static"; do
+        run "CMake, $program" "$project/build/$program"
+    done
+    needs "lib$package.so.0" "$project/build/c_$package" || fail "$package::$package is not the shared library"
+    if needs "lib(rmq|duet)" "$project/build/c_${package}_static"; then fail "$package::${package}_static is not the archive"; fi
+    sed -i "s/$package 0.1/$package 9.9/" "$project/CMakeLists.txt"
+    if cmake -G Ninja -S "$project" -B "$project/other" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null 2>&1; then
+        fail "find_package($package 9.9) finds this version"
+    fi
 done
-if needs librmq "$scratch/project/build/c_rmq_static"; then fail "rmq::rmq_static is not the archive"; fi
-sed -i 's/rmq 0.1/rmq 9.9/' "$scratch/project/CMakeLists.txt"
-if cmake -G Ninja -S "$scratch/project" -B "$scratch/project/other" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null 2>&1; then
-    fail "find_package(rmq 9.9) finds this version"
-fi
