@@ -70,10 +70,23 @@ static void wishes_text(char *out, size_t size, const struct duet_plan_route *ro
                                      used > 0 ? "," : "rocketmq: ", (int)p);
 }
 
+/* Where trouble is the application's. */
+static void critical_text(char *out, size_t size, unsigned critical)
+{
+    size_t used = 0;
+
+    out[0] = '\0';
+    for (int side = 0; side < DUET_SIDES && used < size; side++)
+        if ((critical >> side & 1u) != 0)
+            used += (size_t)snprintf(out + used, size - used, "%s%s", used > 0 ? "," : "",
+                                     duet_side_name((enum duet_side)side));
+}
+
 static void table_plan(const struct duet_plan *plan)
 {
-    static const char *const columns[] = {"TOPIC", "ROCKETMQ", ">PARTITIONS", "STEP",
-                                          "WRITE", "GROUP",    "WISHED LIVE", NULL};
+    static const char *const columns[] = {"TOPIC", "ROCKETMQ",    ">PARTITIONS",
+                                          "STEP",  "WRITE",       "CRITICAL",
+                                          "GROUP", "WISHED LIVE", NULL};
     struct cli_table *table = cli_table_new(columns);
 
     printf("migration %s, plan %lld, days in %s, key %u (%s)\n\n", plan->migration,
@@ -91,6 +104,8 @@ static void table_plan(const struct duet_plan *plan)
             cli_table_number(table, route->partitions);
             cli_table_text(table, "%s", duet_step_name(route->step));
             cli_table_text(table, "%s", duet_write_name(route->write));
+            critical_text(text, sizeof(text), route->critical);
+            cli_table_text(table, "%s", text);
             if (route->group_count == 0)
                 break;
             cli_table_text(table, "%s", route->groups[g].name);

@@ -235,6 +235,40 @@ static dt_status make_critical(struct advancing *advancing, bool *confirmed)
     return status;
 }
 
+/* Step 5 of a switch: what the last group has left is critical no more. Whoever changed the plan
+ * meanwhile does it then. */
+static dt_status make_uncritical(struct advancing *advancing)
+{
+    const struct duet_change *change = advancing->change;
+    struct duet_plan *plan;
+    char text[480];
+    size_t used = 0;
+    dt_status status = duet_store_plan_load(advancing->store, &plan);
+
+    if (status != DT_OK)
+        return status;
+    for (size_t r = 0; r < plan->route_count; r++) {
+        struct duet_plan_route *route = &plan->routes[r];
+        unsigned critical = duet_critical_sides(route);
+
+        if (!duet_selects_route(change, route) || route->step != DUET_STEP_SWITCHED ||
+            critical == route->critical)
+            continue;
+        route->critical = critical;
+        if (used < sizeof(text))
+            used += (size_t)snprintf(text + used, sizeof(text) - used,
+                                     "%s%.100s: no group is live on kafka any more",
+                                     used > 0 ? "; " : "", route->topic);
+    }
+    if (used > 0)
+        status =
+            duet_store_plan_update(advancing->store, plan, "advance", text, change->reason);
+    if (used > 0 && status == DT_OK)
+        status = duet_wait(advancing->store, plan, change, DUET_WAIT_ALL, change->wait_ms);
+    duet_plan_free(plan);
+    return status == DT_ECONFLICT ? DT_OK : status;
+}
+
 static dt_status carry_out(struct advancing *advancing)
 {
     const struct duet_change *change = advancing->change;
@@ -253,9 +287,11 @@ static dt_status carry_out(struct advancing *advancing)
     status = update(advancing, advancing->next);
     if (status != DT_OK)
         return status;
-    return late(advancing, "carried-out",
-                duet_wait(advancing->store, advancing->next, change, DUET_WAIT_ALL,
-                          change->wait_ms));
+    status = duet_wait(advancing->store, advancing->next, change, DUET_WAIT_ALL,
+                       change->wait_ms);
+    if (status == DT_OK)
+        status = make_uncritical(advancing);
+    return late(advancing, "carried-out", status);
 }
 
 /* What an earlier command left to be carried out comes first. */
@@ -276,6 +312,8 @@ static dt_status complete_earlier(struct advancing *advancing)
         status = duet_wait(advancing->store, plan, change, DUET_WAIT_ALL,
                            change->force ? 0 : change->wait_ms);
     duet_plan_free(plan);
+    if (status == DT_OK && !change->dry_run)
+        status = make_uncritical(advancing);
     if (status == DT_ETIMEDOUT && change->force)
         return DT_OK; /* the gates name it */
     return status;

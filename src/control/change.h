@@ -7,9 +7,11 @@
  *
  * Order of a switch to RocketMQ:
  *   1. rocketmq becomes critical (trouble there is the application's from now on)
- *   2. every living producer confirms that plan
+ *   2. every producer that has not ended in order confirms that plan, also one that has not been
+ *      heard of lately: it may be cut off from the store and go on (--force waits for it no more)
  *   3. wishes and step are written in one transaction with the audit line
  *   4. every living instance carries them out
+ *   5. kafka is critical no more once no group is live there
  * A way back writes the wishes at once and waits for nobody first; rocketmq stops being critical
  * when every living instance has left it.
  */

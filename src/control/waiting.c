@@ -25,13 +25,17 @@ static void check_plans(struct look *look, int64_t version, enum duet_wait_for w
         const struct duet_instance *instance = &look->instances[i];
         bool producer = instance->role == DUET_PRODUCER;
 
-        if ((what == DUET_WAIT_PRODUCERS && !producer) ||
-            !duet_instance_alive(instance, look->now_ms) || instance->plan >= version)
+        bool alive = duet_instance_alive(instance, look->now_ms);
+
+        /* a producer that is cut off from the store may go on by the plan it knows */
+        if (what == DUET_WAIT_PRODUCERS ? !producer || instance->closed : !alive)
+            continue;
+        if (instance->plan >= version)
             continue;
         snprintf(look->who, sizeof(look->who),
-                 "%s '%.100s' still works by plan %" PRId64 ", not %" PRId64,
+                 "%s '%.100s' still works by plan %" PRId64 ", not %" PRId64 "%s",
                  producer ? "producer" : "consumer", instance->name, instance->plan,
-                 version);
+                 version, alive ? "" : ", and has not been heard of lately");
     }
 }
 

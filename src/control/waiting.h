@@ -7,7 +7,7 @@
 #include "control/change.h"
 
 enum duet_wait_for {
-    DUET_WAIT_PRODUCERS, /* every living producer works by the plan */
+    DUET_WAIT_PRODUCERS, /* every producer that has not ended in order works by the plan */
     DUET_WAIT_ALL /* every living instance does, and where a group has a living consumer
                             its live role reads from the sides wished for */
 };

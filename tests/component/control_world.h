@@ -32,6 +32,7 @@ struct actor {
     const char *url;
     char name[64], group[64];                 /* group "": a producer */
     atomic_bool stop, deaf, stubborn, silent; /* silent: no heartbeat either */
+    atomic_int lags_ms;                       /* adopts a plan so much later */
     struct seen seen[SEEN_MAX];
     atomic_int seen_count;
     pthread_t thread;
@@ -154,6 +155,8 @@ static inline void *actor_run(void *context)
         if ((plan == NULL || !atomic_load(&actor->deaf)) &&
             duet_store_plan_version(store, &current) == DT_OK &&
             (plan == NULL || plan->version != current)) {
+            if (plan != NULL)
+                pause_ms(atomic_load(&actor->lags_ms));
             duet_plan_free(plan);
             plan = NULL;
             if (duet_store_plan_load(store, &plan) == DT_OK)
@@ -271,7 +274,8 @@ static inline void world_dual_read(struct world *world)
     world_expect(world, DUET_STEP_DUAL_READ, 0, 1u << DUET_KAFKA);
 }
 
-#define KAFKA_CRITICAL (1u << DUET_KAFKA)
-#define BOTH_CRITICAL  (1u << DUET_KAFKA | 1u << DUET_ROCKETMQ)
+#define KAFKA_CRITICAL    (1u << DUET_KAFKA)
+#define ROCKETMQ_CRITICAL (1u << DUET_ROCKETMQ)
+#define BOTH_CRITICAL     (1u << DUET_KAFKA | 1u << DUET_ROCKETMQ)
 
 #endif

@@ -146,64 +146,91 @@ static void a_name_that_is_in_use_is_refused(void **state)
     pair_stop(&pair);
 }
 
-static void an_outage_where_nobody_is_live_drops_and_lists(void **state)
+static void set_down(struct pair *pair, enum duet_side side, bool down)
 {
+    if (side == DUET_KAFKA)
+        duet_kafka_mock_set_down(pair->kafka, down);
+    else if (down)
+        rmq_mock_down(pair->rocketmq);
+    else
+        assert_int_equal(rmq_mock_up(pair->rocketmq), DT_OK);
+}
+
+/* The plan whose secondary is `secondary`, live where `critical` says. */
+static void plan_for(struct pair *pair, enum duet_side secondary, unsigned critical)
+{
+    if (secondary == DUET_ROCKETMQ)
+        pair_plan(pair, DUET_STEP_DUAL_READ, DUET_KAFKA, critical);
+    else
+        pair_plan(pair, DUET_STEP_SWITCHED, DUET_ROCKETMQ, critical);
+}
+
+static void check_outage_drops(enum duet_side secondary)
+{
+    enum duet_side primary = duet_other_side(secondary);
     struct pair pair;
     duet_producer *producer;
     duet_producer_stats stats;
     struct duet_ledger_entry *entries;
     size_t count;
-    static uint64_t kafka[512], rocketmq[512];
+    static uint64_t full[512], lacking[512];
     size_t stored;
     uint64_t dropped = 0;
 
-    (void)state;
     pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, NO_JOURNAL);
-    rmq_mock_down(pair.rocketmq);
+    plan_for(&pair, secondary, 1u << primary);
+    set_down(&pair, secondary, true);
     producer = open_producer(&pair);
     for (int i = 0; i < 300; i++)
         assert_int_equal(produce(producer, 1000, 0), DT_OK);
     while (atomic_load(&answers[DUET_RESULT_DONE]) <
-           300) /* all of them, with RocketMQ away */
+           300) /* all of them, with one side away */
         assert_int_equal(duet_producer_flush(producer, 50), DT_ETIMEDOUT);
     duet_producer_statistics(producer, &stats);
     assert_int_equal(stats.waits, 0);
     assert_true(stats.dropped > 200 && stats.dropped < 300);
     assert_true(stats.pending_bytes <= 64 * 1024);
-    assert_int_equal(rmq_mock_up(pair.rocketmq), DT_OK);
+    set_down(&pair, secondary, false);
     assert_int_equal(duet_producer_flush(producer, 30000), DT_OK);
     duet_producer_close(producer);
-    assert_int_equal(pair_log(&pair, DUET_KAFKA, 0, kafka, 512), 300);
-    stored = pair_log(&pair, DUET_ROCKETMQ, 0, rocketmq, 512);
+    assert_int_equal(pair_log(&pair, primary, 0, full, 512), 300);
+    stored = pair_log(&pair, secondary, 0, lacking, 512);
     assert_int_equal(stored + (size_t)stats.dropped, 300);
     assert_int_equal(ledger_total(&pair, DUET_LEDGER_DROPPED), stats.dropped);
     /* exactly the listed ranges are missing */
     assert_int_equal(duet_store_ledger(pair.store, &entries, &count), DT_OK);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(entries[i].kind, DUET_LEDGER_DROPPED);
-        assert_int_equal(entries[i].side, DUET_ROCKETMQ);
+        assert_int_equal(entries[i].side, secondary);
         for (uint64_t s = entries[i].id.sequence; s < entries[i].sequence_to;
              s++, dropped++)
             for (size_t r = 0; r < stored; r++)
-                assert_true(rocketmq[r] != s);
+                assert_true(lacking[r] != s);
     }
     assert_int_equal(dropped, (uint64_t)stats.dropped);
     free(entries);
     pair_stop(&pair);
 }
 
-static void an_outage_of_a_live_side_is_the_applications_within_its_deadline(void **state)
+static void an_outage_where_nobody_is_live_drops_and_lists(void **state)
 {
+    (void)state;
+    check_outage_drops(DUET_ROCKETMQ);
+    check_outage_drops(DUET_KAFKA);
+}
+
+static void check_outage_blocks(enum duet_side secondary)
+{
+    enum duet_side primary = duet_other_side(secondary);
     struct pair pair;
     duet_producer *producer;
     duet_producer_stats stats;
     dt_status status = DT_OK;
     int64_t started_ms;
 
-    (void)state;
     pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, NO_JOURNAL);
-    pair_plan(&pair, DUET_STEP_SWITCHING, DUET_ROCKETMQ, CRITICAL_BOTH);
-    rmq_mock_down(pair.rocketmq);
+    plan_for(&pair, secondary, CRITICAL_BOTH);
+    set_down(&pair, secondary, true);
     producer = open_producer(&pair);
     started_ms = dt_clock_ms();
     for (int i = 0; i < 300 && status == DT_OK; i++)
@@ -214,13 +241,20 @@ static void an_outage_of_a_live_side_is_the_applications_within_its_deadline(voi
     assert_int_equal(stats.dropped, 0);
     assert_int_equal(stats.waits, 1);
     /* nobody is live there any more: the same call goes through */
-    pair_plan(&pair, DUET_STEP_DUAL_READ, DUET_KAFKA, 1u << DUET_KAFKA);
+    plan_for(&pair, secondary, 1u << primary);
     wait_adopted(producer, &pair);
     assert_int_equal(produce(producer, 1000, 5000), DT_OK);
-    assert_int_equal(rmq_mock_up(pair.rocketmq), DT_OK);
+    set_down(&pair, secondary, false);
     assert_int_equal(duet_producer_flush(producer, 30000), DT_OK);
     duet_producer_close(producer);
     pair_stop(&pair);
+}
+
+static void an_outage_of_a_live_side_is_the_applications_within_its_deadline(void **state)
+{
+    (void)state;
+    check_outage_blocks(DUET_ROCKETMQ);
+    check_outage_blocks(DUET_KAFKA);
 }
 
 /* A record that RocketMQ can never take: more header bytes than its properties may have. */
@@ -259,6 +293,41 @@ static void what_rocketmq_can_never_take_is_listed_or_refused(void **state)
     pair_stop(&pair);
 }
 
+/* Larger than a message that Kafka takes, and small for RocketMQ. */
+static dt_status produce_large(duet_producer *producer)
+{
+    static char bytes[1500000];
+    duet_message message = {
+        .topic = PAIR_TOPIC, .value = bytes, .value_size = sizeof(bytes)};
+
+    message.event_time_ms = -1;
+    return duet_produce(producer, &message, 0, note, NULL);
+}
+
+static void what_kafka_can_never_take_is_listed_or_refused(void **state)
+{
+    struct pair pair;
+    duet_producer *producer;
+    uint64_t sequences[8];
+
+    (void)state;
+    pair_start(&pair, 1, DUET_STEP_DUAL_WRITE, "");
+    plan_for(&pair, DUET_KAFKA, 1u << DUET_ROCKETMQ);
+    producer = open_producer(&pair);
+    assert_int_equal(produce_large(producer), DT_OK);
+    assert_int_equal(produce(producer, 10, 0), DT_OK);
+    assert_int_equal(duet_producer_flush(producer, 30000), DT_OK);
+    plan_for(&pair, DUET_KAFKA, CRITICAL_BOTH);
+    wait_adopted(producer, &pair);
+    assert_int_equal(produce_large(producer), DT_ETOOBIG); /* sent to neither */
+    duet_producer_close(producer);
+    assert_int_equal(pair_log(&pair, DUET_ROCKETMQ, 0, sequences, 8), 2);
+    assert_int_equal(pair_log(&pair, DUET_KAFKA, 0, sequences, 8), 1);
+    assert_int_equal(sequences[0], 1);
+    assert_int_equal(ledger_total(&pair, DUET_LEDGER_REFUSED), 1);
+    pair_stop(&pair);
+}
+
 static void bad_arguments_are_sentences(void **state)
 {
     struct pair pair;
@@ -286,6 +355,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_outage_where_nobody_is_live_drops_and_lists),
         cmocka_unit_test(an_outage_of_a_live_side_is_the_applications_within_its_deadline),
         cmocka_unit_test(what_rocketmq_can_never_take_is_listed_or_refused),
+        cmocka_unit_test(what_kafka_can_never_take_is_listed_or_refused),
         cmocka_unit_test(bad_arguments_are_sentences),
     };
 
