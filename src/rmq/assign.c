@@ -54,6 +54,14 @@ size_t rmq_queues_sort(rmq_queue *queues, size_t count)
     return left;
 }
 
+size_t rmq_queues_find(const rmq_queue *queues, size_t count, const rmq_queue *queue)
+{
+    const rmq_queue *found =
+        count == 0 ? NULL : bsearch(queue, queues, count, sizeof(*queues), compare_queues);
+
+    return found == NULL ? count : (size_t)(found - queues);
+}
+
 /* ---------------------------------------------------------------- average, in turn */
 
 /* Neighbours; the first members have one more where it does not come out even. */

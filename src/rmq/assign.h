@@ -24,6 +24,9 @@ DT_MUST_USE dt_status rmq_assign(rmq_strategy strategy, const rmq_division *divi
 size_t rmq_members_sort(char **members, size_t count);
 size_t rmq_queues_sort(rmq_queue *queues, size_t count);
 
+/* Where a queue stands among sorted ones; `count`: nowhere. */
+size_t rmq_queues_find(const rmq_queue *queues, size_t count, const rmq_queue *queue);
+
 int rmq_queue_compare(const rmq_queue *a, const rmq_queue *b);
 
 #endif

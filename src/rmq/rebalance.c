@@ -135,9 +135,9 @@ static size_t check_own(const struct world *world, rmq_queue *mine, size_t count
 
     count = rmq_queues_sort(mine, count < world->queue_count ? count : world->queue_count);
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < world->queue_count; k++)
-            if (rmq_queue_compare(&mine[i], &world->queues[k]) == 0)
-                mine[left++] = mine[i];
+        if (rmq_queues_find(world->queues, world->queue_count, &mine[i]) <
+            world->queue_count)
+            mine[left++] = mine[i];
     return left;
 }
 
@@ -162,28 +162,31 @@ static dt_status divide(const struct world *world, const char *topic, rmq_queue 
     return DT_OK;
 }
 
-static bool is_among(const rmq_queue *queues, size_t count, const rmq_queue *queue)
-{
-    for (size_t i = 0; i < count; i++)
-        if (rmq_queue_compare(&queues[i], queue) == 0)
-            return true;
-    return false;
-}
+/* What we have of the queues that are to be ours. */
+enum { IS_HELD = 1, IS_LEAVING = 2 };
 
-/* A queue that is still being let go of for a subscription that was. */
-static bool is_leaving(const struct rmq_consumer *consumer, const char *topic,
-                       const rmq_queue *queue)
+/* Lets go of what is not among `mine`, sorted, and says of the others what we have: held for the
+ * topic, or still being let go of for a subscription that was. Lock: mutex held. */
+static void look_at_held(struct rmq_consumer *consumer,
+                         const struct rmq_consumer_topic *topic, const rmq_queue *mine,
+                         size_t count, uint8_t *have)
 {
-    const struct dt_link *link;
+    int64_t leave_ms = dt_clock_ms() + consumer->config.release_wait_ms;
+    struct dt_link *link;
 
     for (link = consumer->held.next; link != &consumer->held; link = link->next) {
-        const struct rmq_held *held = DT_CONTAINER(link, struct rmq_held, link);
+        struct rmq_held *held = DT_CONTAINER(link, struct rmq_held, link);
+        size_t at;
 
-        if (held->is_leaving && rmq_queue_compare(&held->queue, queue) == 0 &&
-            strcmp(held->topic->name, topic) == 0)
-            return true;
+        if (held->topic != topic && strcmp(held->topic->name, topic->name) != 0)
+            continue;
+        at = rmq_queues_find(mine, count, &held->queue);
+        if (at == count && held->topic == topic)
+            rmq_consumer_leave(consumer, held, leave_ms);
+        else if (at < count)
+            have[at] |=
+                (held->topic == topic ? IS_HELD : 0) | (held->is_leaving ? IS_LEAVING : 0);
     }
-    return false;
 }
 
 /* Lets go of what is not ours any more, and takes what is. False: some has to wait until it has
@@ -191,27 +194,21 @@ static bool is_leaving(const struct rmq_consumer *consumer, const char *topic,
 static bool change(struct rmq_consumer *consumer, struct rmq_consumer_topic *topic,
                    const rmq_queue *mine, size_t count)
 {
-    int64_t leave_ms = dt_clock_ms() + consumer->config.release_wait_ms;
-    struct dt_link *link;
+    uint8_t *have = calloc(count + 1, sizeof(*have));
     bool is_complete = true;
 
+    if (have == NULL)
+        return false;
     pthread_mutex_lock(&consumer->mutex);
     if (topic->is_old)
         count = 0;
-    for (link = consumer->held.next; link != &consumer->held; link = link->next) {
-        struct rmq_held *held = DT_CONTAINER(link, struct rmq_held, link);
-
-        if (held->topic == topic && !is_among(mine, count, &held->queue))
-            rmq_consumer_leave(consumer, held, leave_ms);
-    }
+    look_at_held(consumer, topic, mine, count, have);
     for (size_t i = 0; i < count && !consumer->is_stopping; i++) {
-        struct rmq_held *held = rmq_consumer_find_held(consumer, topic, &mine[i]);
+        struct rmq_held *held;
 
-        if (is_leaving(consumer, topic->name, &mine[i])) {
+        if ((have[i] & IS_LEAVING) != 0)
             is_complete = false;
-            continue;
-        }
-        if (held != NULL)
+        if (have[i] != 0)
             continue;
         held = rmq_held_new(topic, &mine[i]);
         if (held == NULL)
@@ -220,6 +217,7 @@ static bool change(struct rmq_consumer *consumer, struct rmq_consumer_topic *top
             dt_list_append(&consumer->held, &held->link);
     }
     pthread_mutex_unlock(&consumer->mutex);
+    free(have);
     return is_complete;
 }
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "base/md5.h"
@@ -195,6 +196,31 @@ static void sorting_leaves_out_what_stands_twice(void **state)
     assert_int_equal(rmq_queues_sort(queues, 0), 0);
 }
 
+static void a_queue_is_found_among_ten_thousand_at_once(void **state)
+{
+    enum { COUNT = 10000, ROUNDS = 100, SECONDS_MAX = 5 };
+    rmq_queue *queues = calloc(COUNT, sizeof(*queues)), none = {"broker-b", 1};
+    clock_t start;
+
+    (void)state;
+    assert_non_null(queues);
+    for (int32_t i = 0; i < COUNT; i++) { /* half on each of two brokers, in no order */
+        snprintf(queues[i].broker_name, sizeof(queues[i].broker_name), "broker-%c",
+                 i % 2 == 0 ? 'a' : 'c');
+        queues[i].queue_id = (i * 7919) % COUNT;
+    }
+    assert_int_equal(rmq_queues_sort(queues, COUNT), COUNT);
+    start = clock();
+    /* one comparison after the other would take minutes */
+    for (int round = 0; round < ROUNDS; round++)
+        for (size_t i = 0; i < COUNT; i++)
+            assert_true(rmq_queues_find(queues, COUNT, &queues[i]) == i);
+    assert_true((clock() - start) / CLOCKS_PER_SEC < SECONDS_MAX);
+    assert_true(rmq_queues_find(queues, COUNT, &none) == COUNT);
+    assert_true(rmq_queues_find(NULL, 0, &none) == 0);
+    free(queues);
+}
+
 static void md5_gives_the_digests_of_its_rfc(void **state)
 {
     static const struct {
@@ -228,6 +254,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(each_queue_goes_to_one_member),
         cmocka_unit_test(who_is_no_member_gets_nothing),
         cmocka_unit_test(sorting_leaves_out_what_stands_twice),
+        cmocka_unit_test(a_queue_is_found_among_ten_thousand_at_once),
         cmocka_unit_test(md5_gives_the_digests_of_its_rfc),
     };
     return test_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
