@@ -3,10 +3,9 @@
 
 #include "base/json_writer.h"
 #include "base/status.h"
+#include "rmq/gather.h"
 #include "rmq/json.h"
-#include "rmq/masters.h"
 #include "rmq/naming.h"
-#include "rmq/rows.h"
 
 rmq_group_config rmq_group_defaults(void)
 {
@@ -257,20 +256,15 @@ dt_status rmq_group_list(rmq_client *client, char ***out, size_t *count, int64_t
 
 /* ---------------------------------------------------------------- settings */
 
-struct wanted {
-    const char *group;
-    struct rmq_rows rows;
-};
-
 static void take_config(void *context, const char *broker_name, struct rmq_json name,
                         struct rmq_json value)
 {
-    struct wanted *wanted = context;
+    struct rmq_gather *gather = context;
     rmq_group_config *config;
 
-    if (!rmq_json_is(name, wanted->group))
+    if (!rmq_json_is(name, gather->group))
         return;
-    config = rmq_rows_add(&wanted->rows);
+    config = rmq_rows_add(&gather->rows);
     if (config == NULL)
         return;
     config->consume_enable = rmq_json_bool(rmq_json_get(value, "consumeEnable"));
@@ -294,29 +288,19 @@ static void take_config(void *context, const char *broker_name, struct rmq_json 
 dt_status rmq_group_config_get(rmq_client *client, const char *group,
                                rmq_group_config **out, size_t *count, int64_t timeout_ms)
 {
-    char group_room[RMQ_FULL_NAME_SIZE];
-    struct wanted wanted = {0};
-    struct rmq_masters masters;
-    int64_t deadline_ms = rmq_deadline_ms(timeout_ms);
-    dt_status status = rmq_admin_check(client, out, count, timeout_ms);
+    struct rmq_gather gather;
+    dt_status status =
+        rmq_gather_begin(&gather, client, sizeof(**out), timeout_ms, (void **)out, count);
 
-    if (status != DT_OK)
-        return status;
-    *out = NULL;
-    *count = 0;
-    status = rmq_admin_group(client, &group, group_room);
-    if (status != DT_OK)
-        return status;
-    wanted.group = group;
-    rmq_rows_init(&wanted.rows, sizeof(rmq_group_config));
-    status = rmq_masters_of_all(client, deadline_ms, &masters);
     if (status == DT_OK)
-        status = read_tables(client, &masters, take_config, &wanted, deadline_ms);
-    if (status == DT_OK && wanted.rows.count == 0 && !wanted.rows.failed)
+        status = rmq_gather_group(&gather, group);
+    if (status != DT_OK)
+        return status;
+    status = rmq_masters_of_all(client, gather.deadline_ms, &gather.masters);
+    if (status == DT_OK)
+        status =
+            read_tables(client, &gather.masters, take_config, &gather, gather.deadline_ms);
+    if (status == DT_OK && gather.rows.count == 0 && !gather.rows.failed)
         status = dt_error_set(DT_ENOTFOUND, "no broker has it");
-    if (status == DT_OK)
-        status = rmq_rows_give(&wanted.rows, (void **)out, count);
-    rmq_rows_fini(&wanted.rows);
-    rmq_masters_fini(&masters);
-    return status == DT_OK ? DT_OK : dt_error_wrap(status, "settings of group '%s'", group);
+    return rmq_gather_end(&gather, status, NULL, "settings of group", gather.group);
 }

@@ -1,56 +1,38 @@
 /* How far a group is, and who is in it. */
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "base/status.h"
+#include "rmq/gather.h"
 #include "rmq/json.h"
-#include "rmq/masters.h"
-#include "rmq/naming.h"
-#include "rmq/rows.h"
-
-/* What the answers of all masters go into. */
-struct gathered {
-    const char *group;
-    const char *topic; /* NULL: all */
-    struct rmq_rows rows;
-};
 
 static void put_question(struct rmq_ask *ask, struct rmq_encoder *encoder)
 {
-    const struct gathered *gathered = ask->question;
+    const struct rmq_gather *gather = ask->question;
 
-    rmq_encode_str(encoder, "consumerGroup", gathered->group);
-    if (gathered->topic != NULL)
-        rmq_encode_str(encoder, "topic", gathered->topic);
+    rmq_encode_str(encoder, "consumerGroup", gather->group);
+    if (gather->topic != NULL)
+        rmq_encode_str(encoder, "topic", gather->topic);
 }
 
-static dt_status ask_masters(struct rmq_client *client, int32_t code,
-                             const struct rmq_masters *masters, struct gathered *gathered,
-                             bool (*read)(struct rmq_ask *ask,
-                                          const struct rmq_command *command,
-                                          struct dt_span body),
-                             int64_t deadline_ms)
+static dt_status
+ask_one(struct rmq_gather *gather, const struct rmq_one_master *master, int32_t code,
+        bool (*read)(struct rmq_ask *ask, const struct rmq_command *command,
+                     struct dt_span body))
 {
-    for (size_t i = 0; i < masters->count; i++) {
-        struct rmq_ask ask;
-        dt_status status;
+    struct rmq_ask ask;
+    dt_status status;
 
-        rmq_ask_init(&ask, client, code, deadline_ms);
-        ask.put = put_question;
-        ask.question = gathered;
-        ask.read = read;
-        ask.result = gathered;
-        status = rmq_ask_master(&ask, &masters->all[i]);
-        /* how brokers say that there is nothing: nobody online, no such group or topic */
-        if (status == DT_EREFUSED &&
-            (ask.response_code == RMQ_CONSUMER_NOT_ONLINE ||
-             ask.response_code == RMQ_SUBSCRIPTION_GROUP_NOT_EXIST ||
-             ask.response_code == RMQ_TOPIC_NOT_EXIST))
-            continue;
-        if (status != DT_OK)
-            return status;
-    }
-    return DT_OK;
+    rmq_ask_init(&ask, gather->client, code, gather->deadline_ms);
+    ask.put = put_question;
+    ask.question = gather;
+    ask.read = read;
+    ask.result = gather;
+    status = rmq_ask_master(&ask, master);
+    /* how brokers say that there is nothing: nobody online, no such group or topic */
+    if (status == DT_EREFUSED && (ask.response_code == RMQ_CONSUMER_NOT_ONLINE ||
+                                  ask.response_code == RMQ_SUBSCRIPTION_GROUP_NOT_EXIST ||
+                                  ask.response_code == RMQ_TOPIC_NOT_EXIST))
+        return DT_OK;
+    return status;
 }
 
 /* ---------------------------------------------------------------- progress */
@@ -79,7 +61,7 @@ static bool take_progress(rmq_progress *row, struct rmq_json key, struct rmq_jso
 static bool read_progress(struct rmq_ask *ask, const struct rmq_command *command,
                           struct dt_span body)
 {
-    struct gathered *gathered = ask->result;
+    struct rmq_gather *gather = ask->result;
     struct rmq_json root, key, value;
     struct rmq_json_iter iter;
 
@@ -88,15 +70,15 @@ static bool read_progress(struct rmq_ask *ask, const struct rmq_command *command
         return false;
     iter = rmq_json_items(rmq_json_get(root, "offsetTable"));
     while (rmq_json_next(&iter, &key, &value)) {
-        rmq_progress *row = rmq_rows_add(&gathered->rows);
+        rmq_progress *row = rmq_rows_add(&gather->rows);
 
         if (row == NULL)
             return true; /* told when they are given */
         if (!take_progress(row, key, value))
             return false;
         /* brokers may tell of all, whatever was asked */
-        if (gathered->topic != NULL && strcmp(row->topic, gathered->topic) != 0)
-            gathered->rows.count--;
+        if (gather->topic != NULL && strcmp(row->topic, gather->topic) != 0)
+            gather->rows.count--;
     }
     return true;
 }
@@ -121,39 +103,33 @@ static void strip(const char *space, char *topic)
     memmove(topic, name, strlen(name) + 1);
 }
 
+static dt_status ask_progress(struct rmq_gather *gather,
+                              const struct rmq_one_master *master)
+{
+    return ask_one(gather, master, RMQ_GET_CONSUME_STATS, read_progress);
+}
+
 dt_status rmq_group_progress(rmq_client *client, const char *group, const char *topic,
                              rmq_progress **out, size_t *count, int64_t timeout_ms)
 {
-    char topic_room[RMQ_FULL_NAME_SIZE], group_room[RMQ_FULL_NAME_SIZE];
-    struct gathered gathered = {0};
-    struct rmq_masters masters;
-    int64_t deadline_ms = rmq_deadline_ms(timeout_ms);
-    dt_status status = rmq_admin_check(client, out, count, timeout_ms);
+    struct rmq_gather gather;
+    dt_status status =
+        rmq_gather_begin(&gather, client, sizeof(**out), timeout_ms, (void **)out, count);
 
-    if (status != DT_OK)
-        return status;
-    *out = NULL;
-    *count = 0;
-    status = rmq_admin_group(client, &group, group_room);
+    if (status == DT_OK)
+        status = rmq_gather_group(&gather, group);
     if (status == DT_OK && topic != NULL)
-        status = rmq_admin_topic(client, &topic, topic_room);
+        status = rmq_gather_topic(&gather, topic);
     if (status != DT_OK)
         return status;
-    gathered.group = group;
-    gathered.topic = topic;
-    rmq_rows_init(&gathered.rows, sizeof(rmq_progress));
-    status = rmq_masters_of_group(client, group, deadline_ms, &masters);
-    if (status == DT_OK)
-        status = ask_masters(client, RMQ_GET_CONSUME_STATS, &masters, &gathered,
-                             read_progress, deadline_ms);
-    rmq_rows_sort(&gathered.rows, compare_progress);
-    if (status == DT_OK)
-        status = rmq_rows_give(&gathered.rows, (void **)out, count);
+    status =
+        rmq_masters_of_group(client, gather.group, gather.deadline_ms, &gather.masters);
+    status = rmq_gather_each(&gather, status, ask_progress);
+    status = rmq_gather_end(&gather, status, compare_progress, "progress of group",
+                            gather.group);
     for (size_t i = 0; status == DT_OK && i < *count; i++)
         strip(client->space, (*out)[i].topic);
-    rmq_rows_fini(&gathered.rows);
-    rmq_masters_fini(&masters);
-    return status == DT_OK ? DT_OK : dt_error_wrap(status, "progress of group '%s'", group);
+    return status;
 }
 
 /* ---------------------------------------------------------------- members */
@@ -174,7 +150,7 @@ static void release_of(int64_t version, char *out, size_t size)
 static bool read_connections(struct rmq_ask *ask, const struct rmq_command *command,
                              struct dt_span body)
 {
-    struct gathered *gathered = ask->result;
+    struct rmq_gather *gather = ask->result;
     struct rmq_json root, value;
     struct rmq_json_iter iter;
 
@@ -183,14 +159,14 @@ static bool read_connections(struct rmq_ask *ask, const struct rmq_command *comm
         return false;
     iter = rmq_json_items(rmq_json_get(root, "connectionSet"));
     while (rmq_json_next(&iter, NULL, &value)) {
-        rmq_connection *row = rmq_rows_add(&gathered->rows);
+        rmq_connection *row = rmq_rows_add(&gather->rows);
 
         if (row == NULL)
             return true; /* told when they are given */
         /* what is missing or too long is left empty; without an id it is nobody */
         if (!rmq_json_copy(rmq_json_get(value, "clientId"), row->client_id,
                            sizeof(row->client_id))) {
-            gathered->rows.count--;
+            gather->rows.count--;
             continue;
         }
         (void)rmq_json_copy(rmq_json_get(value, "clientAddr"), row->address,
@@ -210,32 +186,26 @@ static int compare_connections(const void *a, const void *b)
                   ((const rmq_connection *)b)->client_id);
 }
 
+static dt_status ask_connections(struct rmq_gather *gather,
+                                 const struct rmq_one_master *master)
+{
+    return ask_one(gather, master, RMQ_GET_CONSUMER_CONNECTION_LIST, read_connections);
+}
+
 dt_status rmq_group_connections(rmq_client *client, const char *group, rmq_connection **out,
                                 size_t *count, int64_t timeout_ms)
 {
-    char group_room[RMQ_FULL_NAME_SIZE];
-    struct gathered gathered = {0};
-    struct rmq_masters masters;
-    int64_t deadline_ms = rmq_deadline_ms(timeout_ms);
-    dt_status status = rmq_admin_check(client, out, count, timeout_ms);
+    struct rmq_gather gather;
+    dt_status status =
+        rmq_gather_begin(&gather, client, sizeof(**out), timeout_ms, (void **)out, count);
 
+    if (status == DT_OK)
+        status = rmq_gather_group(&gather, group);
     if (status != DT_OK)
         return status;
-    *out = NULL;
-    *count = 0;
-    status = rmq_admin_group(client, &group, group_room);
-    if (status != DT_OK)
-        return status;
-    gathered.group = group;
-    rmq_rows_init(&gathered.rows, sizeof(rmq_connection));
-    status = rmq_masters_of_group(client, group, deadline_ms, &masters);
-    if (status == DT_OK)
-        status = ask_masters(client, RMQ_GET_CONSUMER_CONNECTION_LIST, &masters, &gathered,
-                             read_connections, deadline_ms);
-    rmq_rows_sort(&gathered.rows, compare_connections);
-    if (status == DT_OK)
-        status = rmq_rows_give(&gathered.rows, (void **)out, count);
-    rmq_rows_fini(&gathered.rows);
-    rmq_masters_fini(&masters);
-    return status == DT_OK ? DT_OK : dt_error_wrap(status, "members of group '%s'", group);
+    status =
+        rmq_masters_of_group(client, gather.group, gather.deadline_ms, &gather.masters);
+    status = rmq_gather_each(&gather, status, ask_connections);
+    return rmq_gather_end(&gather, status, compare_connections, "members of group",
+                          gather.group);
 }

@@ -1,41 +1,26 @@
 /* What topics are and hold, by the brokers that have them. */
-#include <stdlib.h>
-
-#include "base/status.h"
+#include "rmq/gather.h"
 #include "rmq/json.h"
-#include "rmq/masters.h"
-#include "rmq/naming.h"
-#include "rmq/rows.h"
-
-/* What the answers of all masters go into. */
-struct gathered {
-    const char *topic;
-    const char *broker_name; /* of the one that answers */
-    struct rmq_rows rows;
-};
 
 static void put_name(struct rmq_ask *ask, struct rmq_encoder *encoder)
 {
     rmq_encode_str(encoder, "topic", ask->question);
 }
 
-static dt_status ask_one(struct rmq_client *client, int32_t code,
-                         const struct rmq_one_master *master, struct gathered *gathered,
-                         bool (*read)(struct rmq_ask *ask,
-                                      const struct rmq_command *command,
-                                      struct dt_span body),
-                         int64_t deadline_ms)
+static dt_status
+ask_one(struct rmq_gather *gather, const struct rmq_one_master *master, int32_t code,
+        bool (*read)(struct rmq_ask *ask, const struct rmq_command *command,
+                     struct dt_span body))
 {
     struct rmq_ask ask;
     dt_status status;
 
-    gathered->broker_name = master->name;
-    rmq_ask_init(&ask, client, code, deadline_ms);
+    rmq_ask_init(&ask, gather->client, code, gather->deadline_ms);
     if (code != RMQ_GET_ALL_TOPIC_CONFIG)
         ask.put = put_name;
-    ask.question = gathered->topic;
+    ask.question = gather->topic;
     ask.read = read;
-    ask.result = gathered;
+    ask.result = gather;
     status = rmq_ask_master(&ask, master);
     /* the name server has not heard yet that this broker lost it */
     return status == DT_EREFUSED && ask.response_code == RMQ_TOPIC_NOT_EXIST ? DT_OK
@@ -44,9 +29,9 @@ static dt_status ask_one(struct rmq_client *client, int32_t code,
 
 /* ---------------------------------------------------------------- settings */
 
-static void add_config(struct gathered *gathered, struct rmq_json value)
+static void add_config(struct rmq_gather *gather, struct rmq_json value)
 {
-    rmq_topic_config *config = rmq_rows_add(&gathered->rows);
+    rmq_topic_config *config = rmq_rows_add(&gather->rows);
 
     if (config == NULL)
         return;
@@ -56,8 +41,8 @@ static void add_config(struct gathered *gathered, struct rmq_json value)
         (int32_t)rmq_json_i64_or(rmq_json_get(value, "writeQueueNums"), 0, INT32_MAX, 0);
     config->perm = (int32_t)rmq_json_i64_or(rmq_json_get(value, "perm"), 0, INT32_MAX, 0);
     config->order = rmq_json_bool(rmq_json_get(value, "order"));
-    memcpy(config->broker_name, gathered->broker_name,
-           strlen(gathered->broker_name) + 1); /* both RMQ_NAME_SIZE */
+    memcpy(config->broker_name, gather->broker_name,
+           strlen(gather->broker_name) + 1); /* both RMQ_NAME_SIZE */
 }
 
 static bool read_config(struct rmq_ask *ask, const struct rmq_command *command,
@@ -76,49 +61,42 @@ static bool read_config(struct rmq_ask *ask, const struct rmq_command *command,
 static bool read_config_table(struct rmq_ask *ask, const struct rmq_command *command,
                               struct dt_span body)
 {
-    struct gathered *gathered = ask->result;
+    struct rmq_gather *gather = ask->result;
     struct rmq_json root, value;
 
     (void)command;
     if (!rmq_json_parse(body, &root))
         return false;
-    value = rmq_json_get(rmq_json_get(root, "topicConfigTable"), gathered->topic);
+    value = rmq_json_get(rmq_json_get(root, "topicConfigTable"), gather->topic);
     if (value.kind == RMQ_JSON_OBJECT)
-        add_config(gathered, value);
+        add_config(gather, value);
     return true;
+}
+
+static dt_status ask_config(struct rmq_gather *gather, const struct rmq_one_master *master)
+{
+    dt_status status = ask_one(gather, master, RMQ_GET_TOPIC_CONFIG, read_config);
+
+    if (status == DT_EUNSUPPORTED)
+        status = ask_one(gather, master, RMQ_GET_ALL_TOPIC_CONFIG, read_config_table);
+    return status;
 }
 
 dt_status rmq_topic_config_get(rmq_client *client, const char *topic,
                                rmq_topic_config **out, size_t *count, int64_t timeout_ms)
 {
-    char topic_room[RMQ_FULL_NAME_SIZE];
-    struct gathered gathered = {0};
-    struct rmq_masters masters;
-    int64_t deadline_ms = rmq_deadline_ms(timeout_ms);
-    dt_status status = rmq_admin_check(client, out, count, timeout_ms);
+    struct rmq_gather gather;
+    dt_status status =
+        rmq_gather_begin(&gather, client, sizeof(**out), timeout_ms, (void **)out, count);
 
-    if (status != DT_OK)
-        return status;
-    *out = NULL;
-    *count = 0;
-    status = rmq_admin_topic(client, &topic, topic_room);
-    if (status != DT_OK)
-        return status;
-    gathered.topic = topic;
-    rmq_rows_init(&gathered.rows, sizeof(rmq_topic_config));
-    status = rmq_masters_of_topic(client, topic, deadline_ms, &masters);
-    for (size_t i = 0; status == DT_OK && i < masters.count; i++) {
-        status = ask_one(client, RMQ_GET_TOPIC_CONFIG, &masters.all[i], &gathered,
-                         read_config, deadline_ms);
-        if (status == DT_EUNSUPPORTED)
-            status = ask_one(client, RMQ_GET_ALL_TOPIC_CONFIG, &masters.all[i], &gathered,
-                             read_config_table, deadline_ms);
-    }
     if (status == DT_OK)
-        status = rmq_rows_give(&gathered.rows, (void **)out, count);
-    rmq_rows_fini(&gathered.rows);
-    rmq_masters_fini(&masters);
-    return status == DT_OK ? DT_OK : dt_error_wrap(status, "settings of '%s'", topic);
+        status = rmq_gather_topic(&gather, topic);
+    if (status != DT_OK)
+        return status;
+    status =
+        rmq_masters_of_topic(client, gather.topic, gather.deadline_ms, &gather.masters);
+    status = rmq_gather_each(&gather, status, ask_config);
+    return rmq_gather_end(&gather, status, NULL, "settings of", gather.topic);
 }
 
 /* ---------------------------------------------------------------- statistics */
@@ -126,7 +104,7 @@ dt_status rmq_topic_config_get(rmq_client *client, const char *topic,
 static bool read_stats(struct rmq_ask *ask, const struct rmq_command *command,
                        struct dt_span body)
 {
-    struct gathered *gathered = ask->result;
+    struct rmq_gather *gather = ask->result;
     struct rmq_json root, key, value;
     struct rmq_json_iter iter;
 
@@ -135,7 +113,7 @@ static bool read_stats(struct rmq_ask *ask, const struct rmq_command *command,
         return false;
     iter = rmq_json_items(rmq_json_get(root, "offsetTable"));
     while (rmq_json_next(&iter, &key, &value)) {
-        rmq_queue_stats *stats = rmq_rows_add(&gathered->rows);
+        rmq_queue_stats *stats = rmq_rows_add(&gather->rows);
 
         if (stats == NULL)
             return true; /* told when they are given */
@@ -165,32 +143,24 @@ static int compare_stats(const void *a, const void *b)
                : (one->queue_id > other->queue_id) - (one->queue_id < other->queue_id);
 }
 
+static dt_status ask_stats(struct rmq_gather *gather, const struct rmq_one_master *master)
+{
+    return ask_one(gather, master, RMQ_GET_TOPIC_STATS_INFO, read_stats);
+}
+
 dt_status rmq_topic_stats(rmq_client *client, const char *topic, rmq_queue_stats **out,
                           size_t *count, int64_t timeout_ms)
 {
-    char topic_room[RMQ_FULL_NAME_SIZE];
-    struct gathered gathered = {0};
-    struct rmq_masters masters;
-    int64_t deadline_ms = rmq_deadline_ms(timeout_ms);
-    dt_status status = rmq_admin_check(client, out, count, timeout_ms);
+    struct rmq_gather gather;
+    dt_status status =
+        rmq_gather_begin(&gather, client, sizeof(**out), timeout_ms, (void **)out, count);
 
-    if (status != DT_OK)
-        return status;
-    *out = NULL;
-    *count = 0;
-    status = rmq_admin_topic(client, &topic, topic_room);
-    if (status != DT_OK)
-        return status;
-    gathered.topic = topic;
-    rmq_rows_init(&gathered.rows, sizeof(rmq_queue_stats));
-    status = rmq_masters_of_topic(client, topic, deadline_ms, &masters);
-    for (size_t i = 0; status == DT_OK && i < masters.count; i++)
-        status = ask_one(client, RMQ_GET_TOPIC_STATS_INFO, &masters.all[i], &gathered,
-                         read_stats, deadline_ms);
-    rmq_rows_sort(&gathered.rows, compare_stats);
     if (status == DT_OK)
-        status = rmq_rows_give(&gathered.rows, (void **)out, count);
-    rmq_rows_fini(&gathered.rows);
-    rmq_masters_fini(&masters);
-    return status == DT_OK ? DT_OK : dt_error_wrap(status, "statistics of '%s'", topic);
+        status = rmq_gather_topic(&gather, topic);
+    if (status != DT_OK)
+        return status;
+    status =
+        rmq_masters_of_topic(client, gather.topic, gather.deadline_ms, &gather.masters);
+    status = rmq_gather_each(&gather, status, ask_stats);
+    return rmq_gather_end(&gather, status, compare_stats, "statistics of", gather.topic);
 }
