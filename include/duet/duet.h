@@ -37,7 +37,9 @@ typedef struct duet_producer duet_producer;
 
 /** How a message ended. */
 typedef enum duet_result {
-    DUET_RESULT_DONE = 0,     /* the primary has acknowledged it */
+    DUET_RESULT_DONE =
+        0, /* the primary has acknowledged it; where both are waited for (`ack:
+                                 both`, or a live side that is not the primary), both have */
     DUET_RESULT_NOT_DONE = 1, /* it is on no side and never will be */
     DUET_RESULT_IN_DOUBT =
         2 /* not answered in time: it may be stored. duet goes on to resolve

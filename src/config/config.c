@@ -19,6 +19,7 @@ static void route_fini(struct duet_route_config *route)
     for (size_t i = 0; i < route->group_count; i++)
         free(route->groups[i]);
     free(route->groups);
+    free(route->ack);
 }
 
 void duet_config_free(struct duet_config *config)

@@ -25,7 +25,8 @@ struct duet_route_config {
     int32_t partitions;   /* 1 to 65535 */
     char **groups;
     size_t group_count;
-    int line; /* in the file, for errors that are found later */
+    char *ack; /* primary, both */
+    int line;  /* in the file, for errors that are found later */
 };
 
 /* Keys of `gates:`, spelled as here; the preset fills them, single keys override. */

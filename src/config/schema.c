@@ -397,11 +397,11 @@ const struct duet_schema_key duet_schema[] = {
      .name = "ack",
      .type = "choice",
      .fallback = "primary",
-     .allowed = "primary",
+     .allowed = "primary or both",
      .about = "When the application is told that a message is sent: when the primary side "
-              "has it. (`both` comes later.)",
-     .store = duet_store_only,
-     .offset = 0},
+              "has it, or when both have it.",
+     .store = duet_store_choice,
+     .offset = AT_ROUTE(ack)},
 };
 
 const size_t duet_schema_count = sizeof(duet_schema) / sizeof(duet_schema[0]);

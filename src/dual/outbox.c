@@ -13,15 +13,18 @@
 
 /* ---- start and end ---- */
 
-static dt_status make_boxes(struct duet_outbox *outbox)
+static dt_status make_boxes(struct duet_outbox *outbox, const struct duet_config *config)
 {
     outbox->boxes = calloc(outbox->plan->route_count + 1, sizeof(*outbox->boxes));
     if (outbox->boxes == NULL)
         return DT_ENOMEM;
     for (size_t r = 0; r < outbox->plan->route_count; r++) {
         struct duet_box *box = &outbox->boxes[r];
+        const struct duet_route_config *route;
 
         box->route = &outbox->plan->routes[r];
+        route = duet_config_route(config, box->route->topic);
+        box->ack_both = route != NULL && strcmp(route->ack, "both") == 0;
         box->lanes = calloc((size_t)box->route->partitions, sizeof(*box->lanes));
         if (box->lanes == NULL)
             return DT_ENOMEM;
@@ -65,7 +68,7 @@ dt_status duet_outbox_init(struct duet_outbox *outbox, struct duet_plan *plan,
     outbox->boot = boot;
     dt_buf_init(&outbox->scratch, SCRATCH_MAX);
     outbox->properties = calloc(DUET_HEADERS_MAX + 4, sizeof(*outbox->properties));
-    if (outbox->properties == NULL || make_boxes(outbox) != DT_OK)
+    if (outbox->properties == NULL || make_boxes(outbox, config) != DT_OK)
         return dt_error_set(DT_ENOMEM, "no memory for the producer's lanes");
     return DT_OK;
 }
@@ -89,6 +92,8 @@ void duet_outbox_fini(struct duet_outbox *outbox)
             free_list(lane->primary_first);
             free_list(lane->secondary_first);
             free_list(lane->spill.behind_first);
+            free_list(lane->spill.stub_first);
+            free(lane->doubts);
             duet_counts_fini(&lane->counts);
             duet_link_list_fini(&lane->untold);
         }

@@ -38,6 +38,13 @@ struct duet_outgoing;
  * and the plan can still decide about them. */
 enum { DUET_LANE_WINDOW = 1024, SPILL_LANES = 2 };
 
+/* A range of numbers that were answered as in doubt; outbox_answer.c. */
+struct duet_doubt {
+    struct duet_ledger_entry entry;
+    uint64_t unresolved, cancelled; /* of them */
+    bool dirty;
+};
+
 /* What the journal has of a lane for one side; spill.h. */
 struct duet_spill_side {
     uint32_t id[SPILL_LANES];     /* in the journal */
@@ -72,7 +79,11 @@ struct duet_lane { /* one partition of one route */
         struct duet_spill_side side[DUET_SIDES];
         int64_t oldest_ms; /* when the oldest of the unread was made, or before */
         struct duet_outgoing *behind_first, *behind_last;
+        /* without their bytes: what is left of unread copies whose callback has not run */
+        struct duet_outgoing *stub_first, *stub_last;
     } spill;
+    struct duet_doubt *doubts;
+    size_t doubt_count;
     struct duet_counts counts; /* duet_issue_counter */
     bool counts_dirty;
     struct {
@@ -87,6 +98,7 @@ struct duet_box { /* one route */
     struct duet_lane *lanes; /* per partition */
     size_t lane_count;       /* fixed, as the array is: both may be read without the lock */
     int32_t round_robin;
+    bool ack_both; /* of the configuration */
 };
 
 struct duet_outbox {
@@ -100,7 +112,7 @@ struct duet_outbox {
     const struct duet_keys *keys;
     const struct duet_zone *zone;
     int64_t memory_max;
-    int64_t primary_bytes, secondary_bytes;
+    int64_t primary_bytes, secondary_bytes, stub_bytes;
     int64_t primary_count, secondary_count;
     uint32_t instance;
     uint16_t boot;
@@ -123,6 +135,7 @@ struct duet_outbox {
     size_t ledger_count, ledger_capacity;
     duet_producer_stats stats;
     int64_t doubtful; /* answered as in doubt, still unresolved */
+    struct duet_later *later_first, *later_last; /* answers to be run without the lock */
 };
 
 /* Takes `plan`. The senders are given before the first put. */

@@ -12,11 +12,12 @@
 #include "dual/outbox.h"
 #include "dual/outgoing.h"
 
-/* A callback to be run once the lock is given up; {0}: none. */
+/* A callback to be run once the lock is given up; callback NULL: none. */
 struct duet_answer {
     duet_produce_fn callback;
     void *opaque;
     duet_result result;
+    char reason[200];
 };
 
 /* ---- lists of messages ---- */
@@ -38,8 +39,19 @@ bool duet_outbox_wait_room(struct duet_outbox *outbox, int64_t until_ms);
 /* Notes that the message left the normal path; dense numbers of one kind become one range. */
 void duet_outbox_note(enum outbox_kind which, const struct duet_outgoing *outgoing,
                       enum duet_side side, const char *reason);
+void duet_outbox_fill_entry(struct duet_ledger_entry *entry, enum duet_ledger_kind kind,
+                            const struct duet_outgoing *outgoing, enum duet_side side,
+                            const char *reason);
+void duet_outbox_ledger_push(struct duet_outbox *outbox,
+                             const struct duet_ledger_entry *entry);
+/* A copy that may or may not be stored, whose message was answered long ago. */
 void duet_outbox_note_in_doubt(const struct duet_outgoing *outgoing, enum duet_side side,
-                               const char *reason, bool resolved);
+                               const char *reason);
+/* The message is answered as in doubt, now; and what it was in doubt about is known. */
+void duet_outbox_doubt(struct duet_outgoing *outgoing, enum duet_side side,
+                       const char *reason);
+bool duet_outbox_is_doubted(const struct duet_outgoing *outgoing);
+void duet_outbox_resolve(struct duet_outgoing *outgoing, bool stored);
 
 /* ---- links ---- */
 
@@ -61,11 +73,20 @@ dt_status duet_outbox_send(struct duet_outgoing *outgoing, enum duet_side side);
 /* Whether the side would refuse the message, as far as that can be told before. */
 dt_status duet_outbox_check(struct duet_outgoing *outgoing, enum duet_side side);
 
+/* Whether a message that the primary has is done only when the other side has it, too: where the
+ * configuration says so, and while a live side is not the primary. */
+bool duet_outbox_waits_for_both(const struct duet_outgoing *outgoing);
+
 /* The message's one answer: counts it, and leaves the callback in `answer`. Again: no-op. */
-void duet_outbox_answer(struct duet_outgoing *outgoing, duet_result result,
-                        struct duet_answer *answer);
+void duet_outbox_answer(struct duet_outgoing *outgoing, struct duet_answer *answer,
+                        duet_result result, const char *format, ...) DT_PRINTF(4, 5);
 /* Lock: not held. */
-void duet_answer_run(const struct duet_answer *answer, const char *reason);
+void duet_answer_run(const struct duet_answer *answer);
+/* The same for who has several: kept for duet_outbox_run_later(). False without memory. */
+bool duet_outbox_answer_later(struct duet_outgoing *outgoing, duet_result result,
+                              const char *format, ...) DT_PRINTF(3, 4);
+/* Lock: not held. */
+void duet_outbox_run_later(struct duet_outbox *outbox);
 
 /* ---- the primary ---- */
 
@@ -85,7 +106,11 @@ void duet_outbox_primary_done(struct duet_outgoing *outgoing, struct duet_answer
 /* ---- the secondary ---- */
 
 /* The primary has the message: it is owed to the secondary, or given up there. Takes it. */
-void duet_outbox_owe_secondary(struct duet_outbox *outbox, struct duet_outgoing *outgoing);
+void duet_outbox_owe_secondary(struct duet_outbox *outbox, struct duet_outgoing *outgoing,
+                               struct duet_answer *answer);
+/* The one side that has it keeps it alone: whoever waits for both is told. */
+void duet_outbox_keep_alone(struct duet_outgoing *outgoing, enum duet_side missing,
+                            const char *reason, struct duet_answer *answer);
 /* A copy that is in no list any more is owed no longer. Frees it. */
 void duet_outbox_secondary_gone(struct duet_outbox *outbox, struct duet_outgoing *outgoing);
 /* Appends to the secondary list; the bytes are counted by the caller. */
@@ -96,7 +121,8 @@ void duet_outbox_secondary_take(struct duet_outgoing *outgoing);
 void duet_outbox_pump(struct duet_lane *lane);
 /* What a sender said of a copy in the secondary list. */
 void duet_outbox_secondary_sent(struct duet_outgoing *outgoing, enum duet_side side,
-                                enum duet_outcome outcome, const char *reason);
+                                enum duet_outcome outcome, const char *reason,
+                                struct duet_answer *answer);
 
 /* ---- the change of primary ---- */
 

@@ -8,7 +8,8 @@
 #include "base/log.h"
 
 /* Lock: held. Never loses an entry silently: without memory it goes to the log. */
-static void ledger_push(struct duet_outbox *outbox, const struct duet_ledger_entry *entry)
+void duet_outbox_ledger_push(struct duet_outbox *outbox,
+                             const struct duet_ledger_entry *entry)
 {
     if (outbox->ledger_count == outbox->ledger_capacity) {
         size_t capacity = outbox->ledger_capacity == 0 ? 16 : outbox->ledger_capacity * 2;
@@ -27,9 +28,9 @@ static void ledger_push(struct duet_outbox *outbox, const struct duet_ledger_ent
     outbox->ledger[outbox->ledger_count++] = *entry;
 }
 
-static void fill_entry(struct duet_ledger_entry *entry, enum duet_ledger_kind kind,
-                       const struct duet_outgoing *outgoing, enum duet_side side,
-                       const char *reason)
+void duet_outbox_fill_entry(struct duet_ledger_entry *entry, enum duet_ledger_kind kind,
+                            const struct duet_outgoing *outgoing, enum duet_side side,
+                            const char *reason)
 {
     memset(entry, 0, sizeof(*entry));
     entry->kind = kind;
@@ -63,18 +64,17 @@ void duet_outbox_note(enum outbox_kind which, const struct duet_outgoing *outgoi
         return;
     }
     if (lane->open[which].used && lane->open[which].dirty)
-        ledger_push(lane->outbox, &lane->open[which].entry);
-    fill_entry(&lane->open[which].entry, kinds[which], outgoing, side, reason);
+        duet_outbox_ledger_push(lane->outbox, &lane->open[which].entry);
+    duet_outbox_fill_entry(&lane->open[which].entry, kinds[which], outgoing, side, reason);
     lane->open[which].used = true;
     lane->open[which].dirty = true;
 }
 
 void duet_outbox_note_in_doubt(const struct duet_outgoing *outgoing, enum duet_side side,
-                               const char *reason, bool resolved)
+                               const char *reason)
 {
     struct duet_ledger_entry entry;
 
-    fill_entry(&entry, DUET_LEDGER_IN_DOUBT, outgoing, side, reason);
-    entry.resolved = resolved;
-    ledger_push(outgoing->lane->outbox, &entry);
+    duet_outbox_fill_entry(&entry, DUET_LEDGER_IN_DOUBT, outgoing, side, reason);
+    duet_outbox_ledger_push(outgoing->lane->outbox, &entry);
 }

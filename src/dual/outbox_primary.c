@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/status.h"
+#include "dual/spill.h"
 #include "model/mapping_encode.h"
 #include "model/partition.h"
 
@@ -35,22 +37,11 @@ void duet_outbox_primary_take(struct duet_outgoing *outgoing)
     lane->outbox->primary_count--;
 }
 
-/* Lock: held. What was answered as in doubt is known now. */
-static void resolve(struct duet_outgoing *outgoing, const char *reason)
-{
-    if (!outgoing->doubted)
-        return;
-    outgoing->doubted = false;
-    outgoing->lane->outbox->doubtful--;
-    duet_outbox_note_in_doubt(outgoing, (enum duet_side)outgoing->doubted_side, reason,
-                              true);
-}
-
 void duet_outbox_cancel(struct duet_outgoing *outgoing, const char *reason,
                         struct duet_answer *answer)
 {
-    resolve(outgoing, "answered late: not stored");
-    duet_outbox_answer(outgoing, DUET_RESULT_NOT_DONE, answer);
+    duet_outbox_resolve(outgoing, false);
+    duet_outbox_answer(outgoing, answer, DUET_RESULT_NOT_DONE, "%s", reason);
     uncount(outgoing);
     duet_outbox_note(OUTBOX_CANCELLED, outgoing, outgoing->lane->primary, reason);
     duet_outbox_primary_take(outgoing);
@@ -60,14 +51,18 @@ void duet_outbox_cancel(struct duet_outgoing *outgoing, const char *reason,
 void duet_outbox_primary_done(struct duet_outgoing *outgoing, struct duet_answer *answer)
 {
     struct duet_lane *lane = outgoing->lane;
+    bool is_owed;
 
     outgoing->stored |= (uint8_t)(1u << lane->primary);
     duet_outbox_link_told(outgoing);
-    resolve(outgoing, "answered late: stored");
-    duet_outbox_answer(outgoing, DUET_RESULT_DONE, answer);
+    is_owed = (outgoing->written & ~outgoing->stored) != 0;
+    if (!is_owed || !duet_outbox_waits_for_both(outgoing)) {
+        duet_outbox_resolve(outgoing, true);
+        duet_outbox_answer(outgoing, answer, DUET_RESULT_DONE, "%s", "");
+    }
     duet_outbox_primary_take(outgoing);
-    if ((outgoing->written & ~outgoing->stored) != 0)
-        duet_outbox_owe_secondary(lane->outbox, outgoing);
+    if (is_owed)
+        duet_outbox_owe_secondary(lane->outbox, outgoing, answer);
     else
         duet_outgoing_free(outgoing);
 }
@@ -312,13 +307,36 @@ dt_status duet_outbox_put(struct duet_outbox *outbox, const duet_message *messag
 
 /* ---- what time brings ---- */
 
-/* Lock: held. The first message of the lane that is over its deadline and not yet answered. */
-static struct duet_outgoing *find_late(struct duet_lane *lane, int64_t now_ms)
+/* Lock: held. Answers what of the list is over its deadline, or need not wait any more. False without memory for it: what is
+ * left is answered at the next tick. */
+static bool expire(struct duet_outgoing *first, int64_t now_ms)
 {
-    for (struct duet_outgoing *at = lane->primary_first; at != NULL; at = at->next)
-        if (!at->answered)
-            return at->deadline_ms <= now_ms ? at : NULL;
-    return NULL;
+    for (struct duet_outgoing *at = first; at != NULL; at = at->next) {
+        enum duet_side late = at->lane->primary;
+        bool half = at->stored != 0;
+
+        if (at->answered)
+            continue;
+        if (at->is_owed && !duet_outbox_waits_for_both(at)) { /* the plan has changed */
+            if (!duet_outbox_answer_later(at, DUET_RESULT_DONE, "%s", ""))
+                return false;
+            continue;
+        }
+        if (at->deadline_ms > now_ms)
+            return true;
+        if (half)
+            late = duet_outgoing_target(at);
+        if (!duet_outbox_answer_later(at, DUET_RESULT_IN_DOUBT,
+                                      "%s%s%s has not answered within the deadline",
+                                      half ? duet_side_name(duet_other_side(late)) : "",
+                                      half ? " has it; " : "", duet_side_name(late)))
+            return false;
+        duet_outbox_doubt(at, late,
+                          half ? "not answered within the send's deadline; the other side "
+                                 "has it"
+                               : "not answered within the send's deadline");
+    }
+    return true;
 }
 
 /* Lock: held. The first message, if it waits to be sent and its primary refuses it at once: it
@@ -354,36 +372,23 @@ static bool finish_first(struct duet_lane *lane, struct duet_answer *answer)
     return true;
 }
 
-/* Lock: held. Answers one message of the lane that has to be answered now. */
-static bool answer_one(struct duet_outbox *outbox, struct duet_lane *lane, int64_t now_ms,
-                       struct duet_answer *answer, char *reason, size_t reason_size)
-{
-    struct duet_outgoing *late = find_late(lane, now_ms);
-
-    if (late == NULL)
-        return finish_first(lane, answer) ||
-               refuse_first(lane, answer, reason, reason_size);
-    outbox->doubtful++;
-    late->doubted = true;
-    late->doubted_side = (uint8_t)lane->primary;
-    duet_outbox_note_in_doubt(late, lane->primary,
-                              "not answered within the send's deadline", false);
-    snprintf(reason, reason_size, "%s has not answered within the deadline",
-             duet_side_name(lane->primary));
-    duet_outbox_answer(late, DUET_RESULT_IN_DOUBT, answer);
-    return true;
-}
-
 static void tick_lane(struct duet_outbox *outbox, struct duet_lane *lane, int64_t now_ms)
 {
-    char reason[256];
+    char reason[160];
+    bool any = true;
 
-    for (;;) {
-        struct duet_answer answer = {0};
-        bool any;
+    while (any) {
+        struct duet_answer answer;
 
+        answer.callback = NULL;
         pthread_mutex_lock(&outbox->lock);
-        any = answer_one(outbox, lane, now_ms, &answer, reason, sizeof(reason));
+        if (expire(lane->secondary_first, now_ms) &&
+            expire(lane->spill.stub_first, now_ms) &&
+            expire(lane->spill.behind_first, now_ms))
+            (void)expire(lane->primary_first, now_ms);
+        duet_spill_forget_stubs(lane);
+        any = finish_first(lane, &answer) ||
+              refuse_first(lane, &answer, reason, sizeof(reason));
         if (!any) {
             duet_outbox_pump_primary(lane);
             if (lane->unhanded != NULL)
@@ -392,9 +397,8 @@ static void tick_lane(struct duet_outbox *outbox, struct duet_lane *lane, int64_
                 duet_lane_change(lane);
         }
         pthread_mutex_unlock(&outbox->lock);
-        duet_answer_run(&answer, reason);
-        if (!any)
-            return;
+        duet_answer_run(&answer);
+        duet_outbox_run_later(outbox);
     }
 }
 
@@ -417,14 +421,34 @@ static void end_first(struct duet_lane *lane, struct duet_answer *answer)
 
     if (first->stored != 0) { /* after a takeover, on the side that was the primary */
         duet_outbox_link_told(first);
-        resolve(first, "answered late: stored");
-        duet_outbox_answer(first, DUET_RESULT_DONE, answer);
+        if (!duet_outbox_waits_for_both(first)) {
+            duet_outbox_resolve(first, true);
+            duet_outbox_answer(first, answer, DUET_RESULT_DONE, "%s", "");
+        }
         duet_outbox_primary_take(first);
-        duet_outbox_owe_secondary(lane->outbox, first);
+        duet_outbox_owe_secondary(lane->outbox, first, answer);
     } else if (first->is_doubtful) {
         duet_outbox_in_doubt(first, lane->primary, reason, answer);
     } else {
         duet_outbox_cancel(first, reason, answer);
+    }
+}
+
+/* Lock: held. Whoever waits for both sides is told that only one has it. */
+static void end_list(struct duet_outgoing *first)
+{
+    for (struct duet_outgoing *at = first; at != NULL; at = at->next) {
+        enum duet_side missing = duet_outgoing_target(at);
+
+        if (at->answered)
+            continue;
+        if (!duet_outbox_answer_later(at, DUET_RESULT_IN_DOUBT,
+                                      "%s has it; the producer was closed before %s had",
+                                      duet_side_name(duet_other_side(missing)),
+                                      duet_side_name(missing)))
+            dt_log_error("no memory for a callback");
+        duet_outbox_doubt(at, missing,
+                          "closed before it was stored; the other side has it");
     }
 }
 
@@ -436,14 +460,21 @@ void duet_outbox_answer_unsent(struct duet_outbox *outbox)
             bool any = true;
 
             while (any) {
-                struct duet_answer answer = {0};
+                struct duet_answer answer;
 
+                answer.callback = NULL;
                 pthread_mutex_lock(&outbox->lock);
                 any = lane->primary_first != NULL;
                 if (any)
                     end_first(lane, &answer);
                 pthread_mutex_unlock(&outbox->lock);
-                duet_answer_run(&answer, "the producer was closed before it was stored");
+                duet_answer_run(&answer);
             }
+            pthread_mutex_lock(&outbox->lock);
+            end_list(lane->secondary_first);
+            end_list(lane->spill.stub_first);
+            end_list(lane->spill.behind_first);
+            pthread_mutex_unlock(&outbox->lock);
+            duet_outbox_run_later(outbox);
         }
 }

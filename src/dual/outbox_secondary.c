@@ -80,7 +80,13 @@ void duet_outbox_pump(struct duet_lane *lane)
             skip_handed(lane);
             continue;
         }
+        if (!duet_outbox_answer_later(next, DUET_RESULT_IN_DOUBT,
+                                      "%s has it; %s refuses it: %s",
+                                      duet_side_name(duet_other_side(side)),
+                                      duet_side_name(side), dt_error_text()))
+            return;
         duet_outbox_note(OUTBOX_REFUSED, next, side, dt_error_text());
+        duet_outbox_resolve(next, true);
         outbox->stats.refused++;
         if (lane->secondary_first == next) /* else it is with the next that is stored */
             duet_spill_done(lane, next);
@@ -90,16 +96,32 @@ void duet_outbox_pump(struct duet_lane *lane)
     }
 }
 
-static void drop(struct duet_outbox *outbox, struct duet_outgoing *outgoing,
-                 const char *reason)
+void duet_outbox_keep_alone(struct duet_outgoing *outgoing, enum duet_side missing,
+                            const char *reason, struct duet_answer *answer)
 {
-    duet_outbox_note(OUTBOX_DROPPED, outgoing, duet_outgoing_target(outgoing), reason);
+    duet_outbox_resolve(outgoing, true);
+    if (!duet_outbox_waits_for_both(outgoing))
+        duet_outbox_answer(outgoing, answer, DUET_RESULT_DONE, "%s", "");
+    else
+        duet_outbox_answer(
+            outgoing, answer, DUET_RESULT_IN_DOUBT, "%s has it; %s will not: %s",
+            duet_side_name(duet_other_side(missing)), duet_side_name(missing), reason);
+}
+
+static void drop(struct duet_outbox *outbox, struct duet_outgoing *outgoing,
+                 const char *reason, struct duet_answer *answer)
+{
+    enum duet_side side = duet_outgoing_target(outgoing);
+
+    duet_outbox_note(OUTBOX_DROPPED, outgoing, side, reason);
     outbox->stats.dropped++;
+    duet_outbox_keep_alone(outgoing, side, reason, answer);
     duet_outgoing_free(outgoing);
 }
 
 /* Lock: held. The primary has the message: it is owed to the secondary, or given up there. */
-void duet_outbox_owe_secondary(struct duet_outbox *outbox, struct duet_outgoing *outgoing)
+void duet_outbox_owe_secondary(struct duet_outbox *outbox, struct duet_outgoing *outgoing,
+                               struct duet_answer *answer)
 {
     struct duet_lane *lane = outgoing->lane;
     enum duet_side side = duet_outgoing_target(outgoing);
@@ -111,12 +133,13 @@ void duet_outbox_owe_secondary(struct duet_outbox *outbox, struct duet_outgoing 
         return;
     if (dropped) {
         drop(outbox, outgoing,
-             "journal and memory bound were reached while no group is live there");
+             "journal and memory bound were reached while no group is live there", answer);
         return;
     }
     if (!critical && !handed &&
         outbox->secondary_bytes + (int64_t)outgoing->size > outbox->memory_max) {
-        drop(outbox, outgoing, "the memory bound was reached while no group is live there");
+        drop(outbox, outgoing, "the memory bound was reached while no group is live there",
+             answer);
         return;
     }
     outbox->secondary_bytes += (int64_t)outgoing->size;
@@ -127,7 +150,8 @@ void duet_outbox_owe_secondary(struct duet_outbox *outbox, struct duet_outgoing 
 
 /* Lock: held. */
 void duet_outbox_secondary_sent(struct duet_outgoing *outgoing, enum duet_side side,
-                                enum duet_outcome outcome, const char *reason)
+                                enum duet_outcome outcome, const char *reason,
+                                struct duet_answer *answer)
 {
     struct duet_lane *lane = outgoing->lane;
     struct duet_outbox *outbox = lane->outbox;
@@ -141,8 +165,10 @@ void duet_outbox_secondary_sent(struct duet_outgoing *outgoing, enum duet_side s
     duet_outbox_secondary_take(outgoing);
     if (outcome == DUET_DONE) {
         outbox->stats.secondary_done++;
+        duet_outbox_resolve(outgoing, true);
+        duet_outbox_answer(outgoing, answer, DUET_RESULT_DONE, "%s", "");
     } else if (outcome == DUET_IN_DOUBT) {
-        duet_outbox_note_in_doubt(outgoing, side, reason, false);
+        duet_outbox_note_in_doubt(outgoing, side, reason);
     } else if (outbox->closing) {
         duet_outbox_note(OUTBOX_DROPPED, outgoing, side, closed_reason);
         outbox->stats.dropped++;
@@ -150,6 +176,7 @@ void duet_outbox_secondary_sent(struct duet_outgoing *outgoing, enum duet_side s
         duet_outbox_note(OUTBOX_REFUSED, outgoing, side, reason);
         outbox->stats.refused++;
     }
+    duet_outbox_keep_alone(outgoing, side, reason, answer); /* unless answered */
     duet_outbox_secondary_gone(outbox, outgoing);
     if (!outbox->closing)
         duet_outbox_pump(lane);

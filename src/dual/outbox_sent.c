@@ -78,39 +78,15 @@ dt_status duet_outbox_check(struct duet_outgoing *outgoing, enum duet_side side)
     return encode(outgoing, &message);
 }
 
-/* ---- answers ---- */
-
-void duet_outbox_answer(struct duet_outgoing *outgoing, duet_result result,
-                        struct duet_answer *answer)
-{
-    struct duet_outbox *outbox = outgoing->lane->outbox;
-
-    if (outgoing->answered)
-        return;
-    outgoing->answered = true;
-    outbox->stats.done += result == DUET_RESULT_DONE;
-    outbox->stats.not_done += result == DUET_RESULT_NOT_DONE;
-    outbox->stats.in_doubt += result == DUET_RESULT_IN_DOUBT;
-    *answer = (struct duet_answer){outgoing->callback, outgoing->opaque, result};
-}
-
-void duet_answer_run(const struct duet_answer *answer, const char *reason)
-{
-    if (answer->callback != NULL)
-        answer->callback(answer->opaque, answer->result,
-                         answer->result == DUET_RESULT_DONE ? "" : reason);
-}
-
 /* ---- outcomes ---- */
 
 void duet_outbox_in_doubt(struct duet_outgoing *outgoing, enum duet_side side,
                           const char *reason, struct duet_answer *answer)
 {
-    if (!outgoing->answered) {
-        outgoing->lane->outbox->doubtful++;
-        duet_outbox_note_in_doubt(outgoing, side, reason, false);
-    }
-    duet_outbox_answer(outgoing, DUET_RESULT_IN_DOUBT, answer);
+    if (!outgoing->answered)
+        duet_outbox_doubt(outgoing, side, reason);
+    duet_outbox_answer(outgoing, answer, DUET_RESULT_IN_DOUBT, "%s: %s",
+                       duet_side_name(side), reason);
     duet_outbox_link_untold(outgoing);
     duet_outbox_primary_take(outgoing);
     duet_outgoing_free(outgoing);
@@ -126,18 +102,18 @@ static void refused_by_new(struct duet_outgoing *outgoing, enum duet_side side,
     outbox->stats.refused++;
     outgoing->written &= (uint8_t) ~(1u << side);
     if (outgoing->stored == 0 && !outgoing->answered) {
-        outgoing->doubted = true;
-        outgoing->doubted_side = (uint8_t)duet_other_side(side);
-        outbox->doubtful++;
-        duet_outbox_note_in_doubt(outgoing, duet_other_side(side), reason, false);
+        duet_outbox_doubt(outgoing, duet_other_side(side), reason);
+        duet_outbox_answer(outgoing, answer, DUET_RESULT_IN_DOUBT,
+                           "%s refuses it (%s), %s has not answered", duet_side_name(side),
+                           reason, duet_side_name(duet_other_side(side)));
+    } else {
+        duet_outbox_keep_alone(outgoing, side, reason, answer);
     }
-    duet_outbox_answer(
-        outgoing, outgoing->stored != 0 ? DUET_RESULT_DONE : DUET_RESULT_IN_DOUBT, answer);
     duet_outbox_primary_take(outgoing);
     if (outgoing->with == 0)
         duet_outgoing_free(outgoing);
     else
-        duet_outbox_owe_secondary(outbox, outgoing);
+        duet_outbox_owe_secondary(outbox, outgoing, answer);
 }
 
 static void primary_sent(struct duet_outgoing *outgoing, enum duet_side side,
@@ -186,13 +162,15 @@ void duet_outbox_sent(void *context, void *token, enum duet_outcome outcome,
     struct duet_outbox *outbox = seat->outbox;
     struct duet_outgoing *outgoing = token;
     struct duet_lane *lane = outgoing->lane;
-    struct duet_answer answer = {0};
+    struct duet_answer answer;
+    bool later;
 
     (void)position;
+    answer.callback = NULL;
     pthread_mutex_lock(&outbox->lock);
     outgoing->with &= (uint8_t) ~(1u << seat->side);
     if (outgoing->is_owed)
-        duet_outbox_secondary_sent(outgoing, seat->side, outcome, reason);
+        duet_outbox_secondary_sent(outgoing, seat->side, outcome, reason, &answer);
     else if (seat->side == lane->primary)
         primary_sent(outgoing, seat->side, outcome, reason, &answer);
     else
@@ -206,6 +184,9 @@ void duet_outbox_sent(void *context, void *token, enum duet_outcome outcome,
         }
     }
     duet_outbox_wake_waiters(outbox);
+    later = outbox->later_first != NULL;
     pthread_mutex_unlock(&outbox->lock);
-    duet_answer_run(&answer, reason);
+    duet_answer_run(&answer);
+    if (later)
+        duet_outbox_run_later(outbox);
 }

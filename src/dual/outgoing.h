@@ -28,15 +28,14 @@ struct duet_outgoing {
     /* bits per side */
     uint8_t
         written; /* where it belongs: by the plan it was made under, less what refused it */
-    uint8_t counted; /* as issued for these */
-    uint8_t with;    /* with that side's sender, which has not answered */
-    uint8_t stored;  /* that side has it */
-    bool is_owed;    /* in the secondary list (or behind it), not in the primary list */
-    bool answered;   /* the callback has run */
-    bool doubted;    /* ... as in doubt, and that is not resolved ... */
-    uint8_t doubted_side; /* ... listed for this side */
-    bool is_doubtful;     /* a sender that is gone may have stored it */
-    uint64_t lsn;         /* where the journal has it; 0: it does not */
+    uint8_t counted;  /* as issued for these */
+    uint8_t with;     /* with that side's sender, which has not answered */
+    uint8_t stored;   /* that side has it */
+    bool is_owed;     /* in the secondary list (or behind it), not in the primary list */
+    bool answered;    /* the callback has run */
+    bool doubted;     /* ... as in doubt, and that is not resolved */
+    bool is_doubtful; /* a sender that is gone may have stored it */
+    uint64_t lsn;     /* where the journal has it; 0: it does not */
     uint32_t journal_lane;
     uint32_t journal_size; /* of its payload there */
 };

@@ -74,6 +74,22 @@ static dt_status report_lane(struct duet_session *session, struct duet_lane *lan
     return status;
 }
 
+/* Lock: held. Copies those that changed behind the first `count`. */
+static size_t take_open(struct duet_lane *lane, struct duet_ledger_entry *to, size_t count)
+{
+    for (int k = 0; k < OUTBOX_KINDS; k++) {
+        if (lane->open[k].dirty)
+            to[count++] = lane->open[k].entry;
+        lane->open[k].dirty = false;
+    }
+    for (size_t i = 0; i < lane->doubt_count; i++) {
+        if (lane->doubts[i].dirty)
+            to[count++] = lane->doubts[i].entry;
+        lane->doubts[i].dirty = false;
+    }
+    return count;
+}
+
 /* Takes finished entries and copies of open ones that grew. *taken is the caller's. */
 static size_t take_ledger(struct duet_outbox *outbox, struct duet_ledger_entry **taken)
 {
@@ -82,8 +98,8 @@ static size_t take_ledger(struct duet_outbox *outbox, struct duet_ledger_entry *
     pthread_mutex_lock(&outbox->lock);
     for (size_t b = 0; b < outbox->box_count; b++)
         for (size_t p = 0; p < outbox->boxes[b].lane_count; p++)
-            for (int k = 0; k < OUTBOX_KINDS; k++)
-                open += outbox->boxes[b].lanes[p].open[k].dirty;
+            open += OUTBOX_KINDS + outbox->boxes[b].lanes[p].doubt_count;
+    /* an upper bound of them */
     count = outbox->ledger_count;
     *taken = count + open == 0 ? NULL : malloc((count + open) * sizeof(**taken));
     if (*taken == NULL) {
@@ -95,14 +111,7 @@ static size_t take_ledger(struct duet_outbox *outbox, struct duet_ledger_entry *
     outbox->ledger_count = 0;
     for (size_t b = 0; b < outbox->box_count; b++)
         for (size_t p = 0; p < outbox->boxes[b].lane_count; p++)
-            for (int k = 0; k < OUTBOX_KINDS; k++) {
-                struct duet_lane *lane = &outbox->boxes[b].lanes[p];
-
-                if (!lane->open[k].dirty)
-                    continue;
-                (*taken)[count++] = lane->open[k].entry;
-                lane->open[k].dirty = false;
-            }
+            count = take_open(&outbox->boxes[b].lanes[p], *taken, count);
     pthread_mutex_unlock(&outbox->lock);
     return count;
 }

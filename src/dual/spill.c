@@ -139,12 +139,11 @@ static bool has_unread(const struct duet_lane *lane)
 }
 
 dt_status duet_spill_append(struct duet_lane *lane, int which,
-                            const struct duet_outgoing *outgoing)
+                            const struct duet_outgoing *outgoing, uint64_t *lsn)
 {
     struct duet_outbox *outbox = lane->outbox;
     struct duet_spill_side *spill = &lane->spill.side[duet_outgoing_target(outgoing)];
     struct dt_buf *bytes = &outbox->scratch;
-    uint64_t lsn;
     dt_status status;
 
     dt_buf_clear(bytes);
@@ -152,7 +151,7 @@ dt_status duet_spill_append(struct duet_lane *lane, int which,
     status = dt_buf_status(bytes, "a message of the journal");
     if (status == DT_OK)
         status = duet_journal_append(outbox->journal, spill->id[which], 0,
-                                     dt_buf_span(bytes), &lsn);
+                                     dt_buf_span(bytes), lsn);
     if (status != DT_OK)
         return status;
     if (!has_unread(lane))
@@ -168,11 +167,79 @@ bool duet_spill_is_behind(const struct duet_lane *lane)
     return has_unread(lane) || lane->spill.behind_first != NULL;
 }
 
+/* The copy is in the journal: its bytes go, its callback stays, if it has not run. */
+static void leave_stub(struct duet_lane *lane, struct duet_outgoing *outgoing, uint64_t lsn)
+{
+    struct duet_outbox *outbox = lane->outbox;
+    enum duet_side side = duet_outgoing_target(outgoing);
+    struct duet_outgoing *stub;
+
+    if (!outgoing->answered &&
+        outbox->stub_bytes + (int64_t)sizeof(*stub) > outbox->memory_max / 2 &&
+        duet_outbox_answer_later(
+            outgoing, DUET_RESULT_IN_DOUBT,
+            "%s has it; %s is behind, and there is no memory to wait for it",
+            duet_side_name(duet_other_side(side)), duet_side_name(side)))
+        duet_outbox_doubt(outgoing, side, "too many wait for it; the other side has it");
+    if (outgoing->answered) {
+        duet_outgoing_free(outgoing);
+        return;
+    }
+    free(outgoing->link);
+    stub = realloc(outgoing, sizeof(*stub));
+    if (stub == NULL)
+        stub = outgoing;
+    stub->link = NULL;
+    memset(&stub->record, 0, sizeof(stub->record));
+    stub->lsn = lsn;
+    stub->size = sizeof(*stub);
+    stub->is_owed = true;
+    outbox->stub_bytes += (int64_t)stub->size;
+    duet_outgoing_append(&lane->spill.stub_first, &lane->spill.stub_last, stub);
+}
+
+static void free_stub(struct duet_lane *lane)
+{
+    struct duet_outgoing *stub = lane->spill.stub_first;
+
+    lane->outbox->stub_bytes -= (int64_t)stub->size;
+    duet_outgoing_take_out(&lane->spill.stub_first, &lane->spill.stub_last, stub);
+    duet_outgoing_free(stub);
+}
+
+void duet_spill_forget_stubs(struct duet_lane *lane)
+{
+    while (lane->spill.stub_first != NULL && lane->spill.stub_first->answered)
+        free_stub(lane);
+}
+
+void duet_spill_take_stub(struct duet_outgoing *outgoing)
+{
+    struct duet_lane *lane = outgoing->lane;
+    struct duet_outgoing *stub;
+
+    outgoing->doubted = duet_outbox_is_doubted(outgoing);
+    while ((stub = lane->spill.stub_first) != NULL && stub->lsn <= outgoing->lsn) {
+        if (stub->lsn == outgoing->lsn) {
+            outgoing->callback = stub->callback;
+            outgoing->opaque = stub->opaque;
+            outgoing->deadline_ms = stub->deadline_ms;
+            outgoing->answered = stub->answered;
+            outgoing->made_ms = stub->made_ms;
+        } else if (!duet_outbox_answer_later(stub, DUET_RESULT_IN_DOUBT, "%s",
+                                             "the journal lost the other side's copy")) {
+            return;
+        }
+        free_stub(lane);
+    }
+}
+
 bool duet_spill_take(struct duet_lane *lane, struct duet_outgoing *outgoing, bool critical,
                      bool *dropped)
 {
     struct duet_outbox *outbox = lane->outbox;
     int64_t size = (int64_t)outgoing->size;
+    uint64_t lsn;
 
     *dropped = false;
     if (outbox->journal == NULL ||
@@ -180,9 +247,9 @@ bool duet_spill_take(struct duet_lane *lane, struct duet_outgoing *outgoing, boo
          outbox->secondary_bytes + size <= outbox->memory_max / 2))
         return false;
     if (lane->spill.behind_first == NULL &&
-        duet_spill_append(lane, SPILL_MAIN, outgoing) == DT_OK) {
+        duet_spill_append(lane, SPILL_MAIN, outgoing, &lsn) == DT_OK) {
         outbox->stats.spilled++;
-        duet_outgoing_free(outgoing);
+        leave_stub(lane, outgoing, lsn);
         duet_spill_wake(outbox);
         return true;
     }
@@ -204,8 +271,9 @@ void duet_spill_settle_behind(struct duet_lane *lane)
 
     while ((first = lane->spill.behind_first) != NULL) {
         bool is_next = !has_unread(lane);
+        uint64_t lsn;
 
-        if (!is_next && duet_spill_append(lane, SPILL_MAIN, first) != DT_OK)
+        if (!is_next && duet_spill_append(lane, SPILL_MAIN, first, &lsn) != DT_OK)
             return;
         duet_outgoing_take_out(&lane->spill.behind_first, &lane->spill.behind_last, first);
         if (is_next) { /* already counted as owed */
@@ -213,7 +281,10 @@ void duet_spill_settle_behind(struct duet_lane *lane)
             continue;
         }
         outbox->stats.spilled++;
-        duet_outbox_secondary_gone(outbox, first);
+        outbox->secondary_bytes -= (int64_t)first->size;
+        outbox->secondary_count--;
+        leave_stub(lane, first, lsn);
+        duet_outbox_wake_waiters(outbox);
     }
     duet_outbox_pump(lane);
 }
@@ -239,9 +310,10 @@ static dt_status append_patiently(struct duet_lane *lane, int which,
                                   const struct duet_outgoing *outgoing, int64_t until_ms)
 {
     static const struct timespec moment = {0, 2000000};
+    uint64_t lsn;
     dt_status status;
 
-    while ((status = duet_spill_append(lane, which, outgoing)) == DT_EBUSY &&
+    while ((status = duet_spill_append(lane, which, outgoing, &lsn)) == DT_EBUSY &&
            dt_clock_ms() < until_ms)
         nanosleep(&moment, NULL);
     return status;

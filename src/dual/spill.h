@@ -8,7 +8,10 @@
  *                       in the journal already
  *   the behind list     in memory again: what the journal could not take (full, disk full)
  *
- * and move up in that order only, so that a lane is never reordered. A thread of its own reads
+ * A copy in the journal whose callback waits for both sides leaves a stub without its bytes in
+ * memory, at most half of the bound; beyond that the callback runs as in doubt.
+ *
+ * Copies move up in that order only, so that a lane is never reordered. A thread of its own reads
  * the journal back while the sender has room; nobody else waits for the disk.
  *
  * For each side a lane of the outbox is two lanes of the journal: `front` holds what was left in
@@ -53,6 +56,9 @@ bool duet_spill_take(struct duet_lane *lane, struct duet_outgoing *outgoing, boo
 
 /* The secondary has stored or refused a copy that came from the journal. */
 void duet_spill_done(struct duet_lane *lane, const struct duet_outgoing *outgoing);
+
+/* Lets go of stubs whose callback has run. */
+void duet_spill_forget_stubs(struct duet_lane *lane);
 
 /* The lane has room for more from the journal. */
 void duet_spill_wake(struct duet_outbox *outbox);

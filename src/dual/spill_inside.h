@@ -12,7 +12,10 @@ enum { SPILL_FRONT, SPILL_MAIN, SPILL_FRONT_BIT = 0x80 };
 /* Lock: outbox->lock held. Puts the copy into the journal's lane for the side it is for. What
  * duet_journal_append() returns. */
 dt_status duet_spill_append(struct duet_lane *lane, int which,
-                            const struct duet_outgoing *outgoing);
+                            const struct duet_outgoing *outgoing, uint64_t *lsn);
+
+/* A copy that was read back takes over from its stub. */
+void duet_spill_take_stub(struct duet_outgoing *outgoing);
 
 /* Lock: outbox->lock held. What waits behind the journal goes into it, or, with nothing left to
  * read there, into the secondary list. */

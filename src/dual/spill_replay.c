@@ -124,6 +124,7 @@ static void take_turn(struct duet_lane *lane, struct turn *turn)
         outbox->secondary_bytes += (int64_t)at->size;
         outbox->secondary_count++;
         outbox->stats.replayed++;
+        duet_spill_take_stub(at);
         duet_outbox_secondary_append(at);
     }
     duet_spill_settle_behind(lane);
@@ -190,6 +191,11 @@ void *duet_spill_run(void *context)
                 else
                     unwritten = true;
             }
+        if (outbox->later_first != NULL) {
+            pthread_mutex_unlock(&outbox->lock);
+            duet_outbox_run_later(outbox);
+            pthread_mutex_lock(&outbox->lock);
+        }
         if (!any && !outbox->replay_stop)
             sleep_for(outbox, unwritten ? UNWRITTEN_MS : IDLE_MS);
     }

@@ -22,6 +22,13 @@
 
 #define DEADLINE_MS 30000
 
+static const char *route_settings = "";
+
+void pair_route(const char *settings)
+{
+    route_settings = settings;
+}
+
 static void write_config(struct pair *pair, int32_t partitions, const char *settings)
 {
     FILE *file = fopen(pair->config_path, "w");
@@ -34,9 +41,10 @@ static void write_config(struct pair *pair, int32_t partitions, const char *sett
             "rocketmq: {namesrv: \"%s\"}\n"
             "gates: {preset: test}\n%s"
             "routes:\n"
-            "  - {topic: %s, partitions: %d, groups: [%s]}\n",
+            "  - {topic: %s, partitions: %d, groups: [%s]%s}\n",
             duet_kafka_mock_address(pair->kafka), rmq_mock_namesrv(pair->rocketmq),
-            settings, PAIR_TOPIC, (int)partitions, PAIR_GROUP);
+            settings, PAIR_TOPIC, (int)partitions, PAIR_GROUP, route_settings);
+    route_settings = "";
     assert_int_equal(fclose(file), 0);
 }
 

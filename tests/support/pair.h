@@ -34,6 +34,8 @@ struct pair {
 /* `settings`: more lines for the configuration file, or "". Fails the test if it cannot. */
 void pair_start(struct pair *pair, int32_t partitions, enum duet_step step,
                 const char *settings);
+/* More keys of the route for the next pair_start() only, such as ", ack: both". */
+void pair_route(const char *settings);
 void pair_stop(struct pair *pair);
 
 /* Changes the plan: the step, the live role's wish for every partition, the critical sides. */

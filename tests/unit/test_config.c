@@ -366,8 +366,6 @@ static void what_duet_sets_itself_is_refused(void **state)
 static void what_comes_later_is_refused_with_a_sentence(void **state)
 {
     (void)state;
-    refused(SIDES ROUTE "    ack: both\n", 5,
-            "ack: both is not supported by this version; allowed is primary");
     refused(SIDES ROUTE "    copy: relay\n", 5,
             "copy: relay is not supported by this version; allowed is direct");
     refused(SIDES ROUTE "    journal: intent\n", 5,
