@@ -1,8 +1,7 @@
 #include "rmq/stored.h"
 
-#include <zlib.h>
-
 #include "rmq/codes.h"
+#include "rmq/crc32.h"
 
 /* Without hosts, body, topic and properties; the size of the topic's length apart. */
 #define FIXED_SIZE 74
@@ -68,7 +67,7 @@ uint32_t rmq_body_crc(struct dt_span body)
 {
     if (body.size == 0)
         return 0;
-    return (uint32_t)crc32_z(0, body.data, body.size) & 0x7fffffff;
+    return rmq_crc32(body.data, body.size) & 0x7fffffff;
 }
 
 bool rmq_stored_crc_is_right(const struct rmq_stored *message)
