@@ -254,6 +254,13 @@ class RealBrokers:
     def rocketmq_start(self):
         self.run('start', 'namesrv', 'broker')
 
+    def kafka_kill(self):
+        self.touched = True
+        self.run('kill', 'kafka')
+
+    def kafka_start(self):
+        self.run('start', 'kafka')
+
     def rocketmq_pause(self):
         self.touched = True
         self.run('pause', 'broker', 'namesrv')
@@ -486,6 +493,12 @@ class Migration:
                 return records
             time.sleep(1)
         raise Failed(f'the log of {side} goes on growing')
+
+    def repair(self, side):
+        """Writes what only the other side has, under the stamps it has there; how many."""
+        done = self.scenario.run([PROBE, 'repair', '--config', self.config, '--side', side,
+                                  '--topic', self.topic], 120).need(0)
+        return json.loads(done.out)['repaired']
 
     def put(self, side, partition, value, key=None, stamp=None):
         brokers = self.scenario.brokers

@@ -4,6 +4,9 @@
  *   probe log --config F --side kafka|rocketmq [--topic T]
  *       every record of the log from its first to its end as it is now, one JSON object a line:
  *       {"partition":N,"position":N,"id":S,"verdict":S,"key":S|null,"value":S|null}
+ *   probe repair --config F --side kafka|rocketmq [--topic T]
+ *       writes to that side each copy that only the other side has, under its own stamp, and says
+ *       {"repaired":N}
  *   probe put --kafka ADDRESS | --rocketmq NAMESRV  --topic T --partition N [--key K] --value V
  *             [--stamp TEXT]
  *       one record that no duet producer made. For Kafka the stamp is hex (the header's bytes),
@@ -13,6 +16,7 @@
  */
 #include <getopt.h>
 #include <librdkafka/rdkafka.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -21,8 +25,10 @@
 #include "base/json_writer.h"
 #include "config/config.h"
 #include "config/keys.h"
+#include "model/mapping_encode.h"
 #include "rmq/rmq.h"
 #include "side/reader.h"
+#include "side/sender.h"
 #include "store/control_store.h"
 
 enum { TIMEOUT_MS = 20000 };
@@ -40,12 +46,18 @@ static int fail(const char *what, const char *why)
 
 /* ------------------------------------------------------------------ log */
 
-static void print_record(int32_t partition, const struct duet_read_record *record)
+/* Called for each record of a log, the batch it is in still there; false ends it. */
+typedef bool (*visit_fn)(void *context, int32_t partition,
+                         const struct duet_read_record *record);
+
+static bool print_record(void *context, int32_t partition,
+                         const struct duet_read_record *record)
 {
     struct dt_buf line;
     struct dt_json json;
     char id[DUET_ID_TEXT_SIZE];
 
+    (void)context;
     dt_buf_init(&line, 16 << 20);
     dt_json_start(&json, &line);
     dt_json_object(&json);
@@ -69,10 +81,11 @@ static void print_record(int32_t partition, const struct duet_read_record *recor
     dt_json_object_end(&json);
     puts(dt_buf_str(&line));
     dt_buf_fini(&line);
+    return true;
 }
 
 static int read_partition(struct duet_reader *reader, int32_t partition, int64_t begin,
-                          int64_t end)
+                          int64_t end, visit_fn visit, void *context)
 {
     int64_t deadline_ms = dt_clock_ms() + TIMEOUT_MS, position = begin;
 
@@ -93,8 +106,9 @@ static int read_partition(struct duet_reader *reader, int32_t partition, int64_t
             return fail("log", "its beginning is gone: the in-memory Kafka is full");
         if (batch->event == DUET_READ_RECORDS && batch->partition == partition) {
             for (size_t i = 0; i < batch->count; i++)
-                if (batch->records[i].position < end)
-                    print_record(partition, &batch->records[i]);
+                if (batch->records[i].position < end &&
+                    !visit(context, partition, &batch->records[i]))
+                    return 1;
             position = batch->next_position;
         }
         duet_read_batch_free(batch);
@@ -104,7 +118,8 @@ static int read_partition(struct duet_reader *reader, int32_t partition, int64_t
 }
 
 static int read_log(struct duet_side_client *client, const struct duet_plan_route *route,
-                    const struct duet_keys *keys, const struct duet_config *config)
+                    const struct duet_keys *keys, const struct duet_config *config,
+                    visit_fn visit, void *context)
 {
     struct duet_reader_config reading = {
         .route = route, .group = "probe", .stamp_key = &keys->stamp, .zone = config->zone};
@@ -118,40 +133,161 @@ static int read_log(struct duet_side_client *client, const struct duet_plan_rout
         if (duet_side_bounds(client, route, p, TIMEOUT_MS, &begin, &end) != DT_OK)
             code = fail("bounds", dt_error_text());
         else
-            code = read_partition(reader, p, begin, end);
+            code = read_partition(reader, p, begin, end, visit, context);
     }
     duet_reader_free(reader);
     return code;
 }
 
+/* What a command works with. */
+struct opened {
+    struct duet_config *config;
+    struct duet_keys keys;
+    struct duet_store *store;
+    struct duet_plan *plan;
+    struct duet_side_client *client[DUET_SIDES];
+    const struct duet_plan_route *route;
+    enum duet_side side;
+};
+
+static int open_all(const struct options *options, struct opened *opened)
+{
+    memset(opened, 0, sizeof(*opened));
+    if (!options->side || !duet_side_parse(options->side, &opened->side))
+        return fail("usage", "--side kafka or rocketmq is needed");
+    if (duet_config_load(options->config, &opened->config) != DT_OK ||
+        duet_keys_load(opened->config->key_path, &opened->keys) != DT_OK ||
+        duet_store_open(opened->config->store, false, &opened->store) != DT_OK ||
+        duet_store_plan_load(opened->store, &opened->plan) != DT_OK ||
+        duet_side_open(opened->config, DUET_KAFKA, "probe", &opened->client[0]) != DT_OK ||
+        duet_side_open(opened->config, DUET_ROCKETMQ, "probe", &opened->client[1]) != DT_OK)
+        return fail("open", dt_error_text());
+    opened->route = options->topic ? duet_plan_find(opened->plan, options->topic)
+                                   : &opened->plan->routes[0];
+    return opened->route ? 0 : fail("open", "no such topic");
+}
+
+static void close_all(struct opened *opened)
+{
+    for (int side = 0; side < DUET_SIDES; side++)
+        duet_side_close(opened->client[side]);
+    duet_plan_free(opened->plan);
+    duet_store_close(opened->store);
+    duet_config_free(opened->config);
+}
+
 static int command_log(const struct options *options)
 {
-    struct duet_config *config = NULL;
-    struct duet_keys keys;
-    struct duet_store *store = NULL;
-    struct duet_plan *plan = NULL;
-    struct duet_side_client *client = NULL;
-    const struct duet_plan_route *route = NULL;
-    enum duet_side side;
-    int code;
+    struct opened opened;
+    int code = open_all(options, &opened);
 
-    if (!options->side || !duet_side_parse(options->side, &side))
-        return fail("log", "--side kafka or rocketmq is needed");
-    if (duet_config_load(options->config, &config) != DT_OK ||
-        duet_keys_load(config->key_path, &keys) != DT_OK ||
-        duet_store_open(config->store, false, &store) != DT_OK ||
-        duet_store_plan_load(store, &plan) != DT_OK ||
-        duet_side_open(config, side, "probe", &client) != DT_OK) {
-        code = fail("open", dt_error_text());
-    } else {
-        route = options->topic ? duet_plan_find(plan, options->topic) : &plan->routes[0];
-        code =
-            route ? read_log(client, route, &keys, config) : fail("log", "no such topic");
-    }
-    duet_side_close(client);
-    duet_plan_free(plan);
-    duet_store_close(store);
-    duet_config_free(config);
+    if (code == 0)
+        code = read_log(opened.client[opened.side], opened.route, &opened.keys,
+                        opened.config, print_record, NULL);
+    close_all(&opened);
+    return code;
+}
+
+/* ------------------------------------------------------------------ repair */
+
+enum { PARTITIONS_MAX = 64, PROPERTIES = DUET_HEADERS_MAX + 4 };
+
+struct repair {
+    struct opened opened;
+    struct duet_idset there[PARTITIONS_MAX]; /* on the side that is repaired */
+    struct duet_sender *sender;
+    atomic_int answered, stored;
+    int repaired;
+};
+
+static bool note_there(void *context, int32_t partition,
+                       const struct duet_read_record *record)
+{
+    struct repair *repair = context;
+    bool added;
+
+    return record->verdict != DUET_STAMP_OK ||
+           duet_idset_add(&repair->there[partition], &record->stamp.id, 1, &added) == DT_OK;
+}
+
+static void note_sent(void *context, void *token, enum duet_outcome outcome,
+                      const char *reason, int64_t position)
+{
+    struct repair *repair = context;
+
+    (void)token, (void)position;
+    if (outcome != DUET_DONE)
+        fail("repair", reason);
+    atomic_fetch_add(&repair->stored, outcome == DUET_DONE);
+    atomic_fetch_add(&repair->answered, 1);
+}
+
+/* One at a time: a repair of some thousands is fast enough, and in order. */
+static bool send_copy(void *context, int32_t partition,
+                      const struct duet_read_record *record)
+{
+    static struct duet_property properties[PROPERTIES];
+    struct repair *repair = context;
+    const struct opened *opened = &repair->opened;
+    uint8_t stamp[DUET_STAMP_SIZE];
+    char text[DUET_STAMP_TEXT_SIZE + 1];
+    struct duet_rmq_message message;
+    struct dt_buf scratch;
+    struct duet_send send = {.route = opened->route,
+                             .partition = partition,
+                             .record = &record->record,
+                             .stamp = stamp,
+                             .message = &message};
+    int64_t until_ms = dt_clock_ms() + TIMEOUT_MS;
+    dt_status status;
+
+    if (record->verdict != DUET_STAMP_OK ||
+        duet_idset_has(&repair->there[partition], &record->stamp.id))
+        return true;
+    duet_stamp_encode(stamp, &record->stamp, &opened->keys.stamp, opened->route->topic);
+    duet_stamp_encode_text(text, &record->stamp, &opened->keys.stamp, opened->route->topic);
+    dt_buf_init(&scratch, 16 << 20);
+    status = duet_mapping_encode(&message, &record->record, dt_span_str(text), &scratch,
+                                 properties);
+    if (status == DT_OK)
+        status = duet_sender_send(repair->sender, &send);
+    if (status == DT_OK)
+        duet_sender_flush(repair->sender);
+    if (status == DT_OK)
+        repair->repaired++;
+    while (status == DT_OK && atomic_load(&repair->answered) < repair->repaired &&
+           dt_clock_ms() < until_ms)
+        usleep(100);
+    dt_buf_fini(&scratch);
+    if (status != DT_OK)
+        fail("repair", dt_error_text());
+    return status == DT_OK && atomic_load(&repair->stored) == repair->repaired;
+}
+
+static int command_repair(const struct options *options)
+{
+    static struct repair repair;
+    struct opened *opened = &repair.opened;
+    int code = open_all(options, opened);
+
+    if (code == 0 && opened->route->partitions > PARTITIONS_MAX)
+        code = fail("repair", "too many partitions");
+    if (code == 0)
+        code = read_log(opened->client[opened->side], opened->route, &opened->keys,
+                        opened->config, note_there, &repair);
+    if (code == 0 && duet_sender_new(opened->client[opened->side], 16 << 20, note_sent,
+                                     &repair, &repair.sender) != DT_OK)
+        code = fail("repair", dt_error_text());
+    if (code == 0)
+        code = read_log(opened->client[duet_other_side(opened->side)], opened->route,
+                        &opened->keys, opened->config, send_copy, &repair);
+    if (repair.sender != NULL)
+        duet_sender_free(repair.sender, TIMEOUT_MS);
+    for (int p = 0; p < PARTITIONS_MAX; p++)
+        duet_idset_fini(&repair.there[p]);
+    close_all(opened);
+    if (code == 0)
+        printf("{\"repaired\":%d}\n", repair.repaired);
     return code;
 }
 
@@ -282,5 +418,7 @@ int main(int argc, char **argv)
     if (optind + 1 == argc && strcmp(argv[optind], "put") == 0 && options.topic &&
         options.value && options.rocketmq)
         return put_rocketmq(&options);
-    return fail("usage", "log or put, see the head of probe.c");
+    if (optind + 1 == argc && strcmp(argv[optind], "repair") == 0 && options.config)
+        return command_repair(&options);
+    return fail("usage", "log, repair or put, see the head of probe.c");
 }
