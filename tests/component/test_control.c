@@ -409,7 +409,7 @@ static void run_and_kill(struct world *world, enum point point)
     pid_t pid = fork();
 
     if (pid == 0) {
-        char text[8];
+        char text[16];
 
         snprintf(text, sizeof(text), "%d", (int)point);
         execl("/proc/self/exe", "test_control", "--doomed", world->url, text, (char *)NULL);
