@@ -20,6 +20,8 @@ static void route_fini(struct duet_route_config *route)
         free(route->groups[i]);
     free(route->groups);
     free(route->ack);
+    free(route->journal);
+    free(route->fsync);
 }
 
 void duet_config_free(struct duet_config *config)

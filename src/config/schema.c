@@ -276,6 +276,16 @@ const struct duet_schema_key duet_schema[] = {
      .min = INT64_C(10) << 20,
      .max = INT64_C(1024) << 30},
     {.section = "producer",
+     .name = "journal.volatile",
+     .type = "true or false",
+     .fallback = "false",
+     .allowed = "true or false",
+     .about =
+         "Let `journal: intent` use a `state_dir` that lies in memory (tmpfs), and is gone "
+         "with the host.",
+     .store = duet_store_boolean,
+     .offset = AT(journal_volatile)},
+    {.section = "producer",
      .name = "timeout_ms",
      .type = "milliseconds",
      .fallback = "30000",
@@ -389,10 +399,23 @@ const struct duet_schema_key duet_schema[] = {
      .name = "journal",
      .type = "choice",
      .fallback = "spill",
-     .allowed = "spill",
-     .about = "When the second copy is put aside: only in trouble. (`intent` comes later.)",
-     .store = duet_store_only,
-     .offset = 0},
+     .allowed = "spill or intent",
+     .about =
+         "`spill`: copies go to disk only in trouble. `intent`: each message is on disk "
+         "before it is sent; a restart completes what the primary has, and cancels and "
+         "lists the rest.",
+     .store = duet_store_choice,
+     .offset = AT_ROUTE(journal)},
+    {.section = DUET_SECTION_ROUTE,
+     .name = "fsync",
+     .type = "choice",
+     .fallback = "auto",
+     .allowed = "auto, always, interval or never",
+     .about =
+         "When the journal of the route is synced to disk. `auto`: `always` for "
+         "`journal: intent`, else `interval` (100 ms). `never` leaves it to the system.",
+     .store = duet_store_choice,
+     .offset = AT_ROUTE(fsync)},
     {.section = DUET_SECTION_ROUTE,
      .name = "ack",
      .type = "choice",

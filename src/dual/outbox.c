@@ -13,6 +13,20 @@
 
 /* ---- start and end ---- */
 
+static void read_settings(struct duet_box *box, const struct duet_route_config *route)
+{
+    box->fsync = DUET_FSYNC_INTERVAL;
+    if (route == NULL)
+        return;
+    box->ack_both = strcmp(route->ack, "both") == 0;
+    box->is_intent = strcmp(route->journal, "intent") == 0;
+    if (strcmp(route->fsync, "always") == 0 ||
+        (strcmp(route->fsync, "auto") == 0 && box->is_intent))
+        box->fsync = DUET_FSYNC_ALWAYS;
+    else if (strcmp(route->fsync, "never") == 0)
+        box->fsync = DUET_FSYNC_NEVER;
+}
+
 static dt_status make_boxes(struct duet_outbox *outbox, const struct duet_config *config)
 {
     outbox->boxes = calloc(outbox->plan->route_count + 1, sizeof(*outbox->boxes));
@@ -24,7 +38,7 @@ static dt_status make_boxes(struct duet_outbox *outbox, const struct duet_config
 
         box->route = &outbox->plan->routes[r];
         route = duet_config_route(config, box->route->topic);
-        box->ack_both = route != NULL && strcmp(route->ack, "both") == 0;
+        read_settings(box, route);
         box->lanes = calloc((size_t)box->route->partitions, sizeof(*box->lanes));
         if (box->lanes == NULL)
             return DT_ENOMEM;
@@ -94,6 +108,8 @@ void duet_outbox_fini(struct duet_outbox *outbox)
             free_list(lane->spill.behind_first);
             free_list(lane->spill.stub_first);
             free(lane->doubts);
+            for (int side = 0; side < DUET_SIDES; side++)
+                duet_idset_fini(&lane->spill.side[side].found);
             duet_counts_fini(&lane->counts);
             duet_link_list_fini(&lane->untold);
         }

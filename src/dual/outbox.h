@@ -50,6 +50,12 @@ struct duet_spill_side {
     uint32_t id[SPILL_LANES];     /* in the journal */
     uint64_t unread[SPILL_LANES]; /* copies in the journal that are in no list here */
     struct duet_journal_cursor cursor[SPILL_LANES]; /* of the thread that reads */
+    uint64_t old; /* of the unread, so many that an earlier process left at least */
+    /* of the thread that reads: what intent.h asks the other side's log for */
+    uint64_t accepted_lsn; /* up to there it has all */
+    bool is_asked;
+    int64_t ask_ms; /* not asked again before */
+    struct duet_idset found;
 };
 
 struct duet_lane { /* one partition of one route */
@@ -65,6 +71,8 @@ struct duet_lane { /* one partition of one route */
         int64_t progress_ms; /* when the old primary last answered */
     } change;
     uint64_t next_sequence;
+    int64_t known_end
+        [DUET_SIDES]; /* of the log: nothing sent later stands before it; 0: unknown */
     struct duet_numbers_lane *numbers; /* NULL: none is kept */
     struct duet_link_list untold;      /* waits for the next message: outbox_link.c */
     unsigned link_passed;              /* messages too large to carry it, in a row */
@@ -98,7 +106,9 @@ struct duet_box { /* one route */
     struct duet_lane *lanes; /* per partition */
     size_t lane_count;       /* fixed, as the array is: both may be read without the lock */
     int32_t round_robin;
-    bool ack_both; /* of the configuration */
+    /* of the configuration */
+    bool ack_both, is_intent;
+    enum duet_fsync fsync;
 };
 
 struct duet_outbox {
@@ -124,7 +134,10 @@ struct duet_outbox {
     } seat[DUET_SIDES];
     unsigned ended; /* bit per side: its sender takes nothing any more */
     struct duet_numbers *numbers;
-    struct duet_journal *journal;         /* NULL: none */
+    struct duet_side_client *client[DUET_SIDES]; /* of the senders */
+    struct duet_journal *journal;                /* NULL: none */
+    struct duet_journal_progress kept;
+    bool journal_broken;
     int64_t spilled_count, spilled_bytes; /* in the journal, and in no list */
     pthread_t replay_thread;
     pthread_cond_t replay;

@@ -22,7 +22,9 @@ bool duet_outbox_waits_for_both(const struct duet_outgoing *outgoing)
     const struct duet_lane *lane = outgoing->lane;
     unsigned other = 1u << duet_other_side(lane->primary);
 
-    return lane->box->ack_both ||
+    if (lane->box->ack_both)
+        return true;
+    return !lane->box->is_intent &&
            (outgoing->written & lane->box->route->critical & other) != 0;
 }
 

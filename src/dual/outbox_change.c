@@ -16,6 +16,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "dual/intent.h"
 #include "dual/outbox_inside.h"
 #include "dual/rules.h"
 #include "dual/spill.h"
@@ -106,7 +107,8 @@ void duet_lane_change(struct duet_lane *lane)
         lane->change.progress_ms = now_ms;
     lane->change.is_due = true;
     if (owes_nothing(lane) && (pends_nothing(lane) || is_silent(lane, now_ms))) {
-        move(lane, to);
+        if (duet_intent_turn(lane, to) == DT_OK)
+            move(lane, to); /* else the journal has no room now: at the next tick */
     } else if (lane->change.holds && now_ms >= lane->change.until_ms) {
         lane->change.retry_ms = now_ms + RETRY_MS;
         release(lane);

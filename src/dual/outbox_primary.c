@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "dual/intent.h"
 #include "dual/spill.h"
 #include "model/mapping_encode.h"
 #include "model/partition.h"
@@ -44,6 +45,7 @@ void duet_outbox_cancel(struct duet_outgoing *outgoing, const char *reason,
     duet_outbox_answer(outgoing, answer, DUET_RESULT_NOT_DONE, "%s", reason);
     uncount(outgoing);
     duet_outbox_note(OUTBOX_CANCELLED, outgoing, outgoing->lane->primary, reason);
+    duet_intent_cancelled(outgoing);
     duet_outbox_primary_take(outgoing);
     duet_outgoing_free(outgoing);
 }
@@ -55,6 +57,7 @@ void duet_outbox_primary_done(struct duet_outgoing *outgoing, struct duet_answer
 
     outgoing->stored |= (uint8_t)(1u << lane->primary);
     duet_outbox_link_told(outgoing);
+    duet_intent_accepted(outgoing);
     is_owed = (outgoing->written & ~outgoing->stored) != 0;
     if (!is_owed || !duet_outbox_waits_for_both(outgoing)) {
         duet_outbox_resolve(outgoing, true);
@@ -72,6 +75,8 @@ void duet_outbox_pump_primary(struct duet_lane *lane)
     while (lane->unsent != NULL && !lane->change.holds) {
         struct duet_outgoing *next = lane->unsent;
 
+        if (!duet_intent_is_kept(next))
+            return;
         /* what is refused now is answered when it is the first: duet_outbox_tick() */
         if (((next->with | next->stored) & (1u << lane->primary)) == 0 &&
             duet_outbox_send(next, lane->primary) != DT_OK)
@@ -208,8 +213,14 @@ static dt_status send_primary(struct duet_outgoing *outgoing)
 {
     struct duet_lane *lane = outgoing->lane;
 
-    if (lane->unsent != NULL || lane->change.holds)
-        return DT_OK;
+    dt_status status = DT_OK;
+
+    if (lane->box->is_intent) /* it is sent later: what can be told now is */
+        status = duet_outbox_check(outgoing, lane->primary);
+    if (status == DT_OK)
+        status = duet_intent_put(outgoing);
+    if (status != DT_OK || lane->unsent != NULL || lane->change.holds || outgoing->lsn != 0)
+        return status;
     return duet_outbox_send(outgoing, lane->primary);
 }
 
@@ -247,8 +258,13 @@ static dt_status put_locked(struct duet_outbox *outbox, struct duet_outgoing *ou
             if (status == DT_OK)
                 break;
             note_number(lane, lane->next_sequence);
-            if (status != DT_ENOMEM)
+            if (status != DT_ENOMEM && status != DT_EBUSY && status != DT_ENOSPC)
                 return status;
+            if (status == DT_ENOSPC &&
+                !waited) { /* the journal is full; somebody is live there */
+                outbox->stats.waits++;
+                waited = true;
+            }
         } else if (secondary && !waited) {
             outbox->stats.waits++;
             waited = true;
@@ -350,6 +366,12 @@ static bool refuse_first(struct duet_lane *lane, struct duet_answer *answer, cha
     if (first == NULL || first != lane->unsent || lane->change.holds ||
         lane->outbox->closing || (first->with | first->stored) != 0)
         return false;
+    if (!duet_intent_is_kept(first)) {
+        if (!lane->outbox->journal_broken)
+            return false;
+        duet_outbox_cancel(first, "the journal failed before it was sent", answer);
+        return true;
+    }
     status = duet_outbox_send(first, lane->primary);
     if (status == DT_OK)
         lane->unsent = first->next;

@@ -165,10 +165,11 @@ void duet_outbox_sent(void *context, void *token, enum duet_outcome outcome,
     struct duet_answer answer;
     bool later;
 
-    (void)position;
     answer.callback = NULL;
     pthread_mutex_lock(&outbox->lock);
     outgoing->with &= (uint8_t) ~(1u << seat->side);
+    if (position >= lane->known_end[seat->side])
+        lane->known_end[seat->side] = position + 1;
     if (outgoing->is_owed)
         duet_outbox_secondary_sent(outgoing, seat->side, outcome, reason, &answer);
     else if (seat->side == lane->primary)

@@ -7,8 +7,28 @@
 #include "base/log.h"
 #include "base/status.h"
 
-enum { FORMAT = 1, FORMAT_LINK = 2 };
+enum { FORMAT = 1, FORMAT_LINK = 2, NOTE = 0xF1, NOTE_SIZE = 9 };
 #define NULL_SIZE UINT32_MAX
+
+void duet_outgoing_note(struct dt_buf *out, int64_t position)
+{
+    dt_buf_put_u8(out, NOTE);
+    dt_buf_put_u64(out, (uint64_t)position);
+}
+
+int64_t duet_outgoing_noted(struct dt_span bytes)
+{
+    struct dt_scan scan = dt_scan_of(bytes);
+
+    return dt_scan_u8(&scan) == NOTE ? (int64_t)dt_scan_u64(&scan) : 0;
+}
+
+static struct dt_span without_note(struct dt_span bytes)
+{
+    if (bytes.size < NOTE_SIZE || bytes.data[0] != NOTE)
+        return bytes;
+    return dt_span_of(bytes.data + NOTE_SIZE, bytes.size - NOTE_SIZE);
+}
 
 static void put_field(struct dt_buf *out, struct dt_span field)
 {
@@ -99,7 +119,7 @@ dt_status duet_outgoing_decode(struct dt_span bytes, const struct duet_keys *key
                                struct duet_outgoing **out)
 {
     static const char what[] = "a message of the journal";
-    struct dt_scan scan = dt_scan_of(bytes);
+    struct dt_scan scan = dt_scan_of(without_note(bytes));
     uint8_t format = dt_scan_u8(&scan);
     struct dt_span stamp = dt_scan_bytes(&scan, DUET_STAMP_SIZE);
     struct dt_span link = format == FORMAT_LINK ? take_field(&scan) : dt_span_of(NULL, 0);
@@ -147,7 +167,7 @@ dt_status duet_outgoing_decode(struct dt_span bytes, const struct duet_keys *key
 bool duet_outgoing_peek(struct dt_span bytes, struct dt_span *stamp, struct dt_span *key,
                         struct dt_span *value)
 {
-    struct dt_scan scan = dt_scan_of(bytes);
+    struct dt_scan scan = dt_scan_of(without_note(bytes));
     uint8_t format = dt_scan_u8(&scan);
 
     *stamp = dt_scan_bytes(&scan, DUET_STAMP_SIZE);

@@ -13,6 +13,11 @@
 #include "base/buf.h"
 #include "dual/outgoing.h"
 
+/* Appends what may stand before a message: a position in a side's log. */
+void duet_outgoing_note(struct dt_buf *out, int64_t position);
+/* That position, 0 where none stands there. The functions below pass over it. */
+int64_t duet_outgoing_noted(struct dt_span bytes);
+
 /* Appends; the buffer's failure says that it did not fit. */
 void duet_outgoing_encode(struct dt_buf *out, const struct duet_outgoing *outgoing);
 

@@ -21,6 +21,7 @@
 #define PLAN_MS        100
 #define REPORT_MS      500
 #define CLOSE_MS       3000
+#define BOUNDS_MS      1000
 #define TIMEOUT_MS_MAX (INT64_C(24) * 3600 * 1000)
 
 struct duet_producer {
@@ -64,6 +65,7 @@ static dt_status open_side(struct duet_producer *producer, enum duet_side side)
 
     if (status != DT_OK)
         return status;
+    outbox->client[side] = producer->client[side];
     return duet_sender_new(producer->client[side], memory_max, duet_outbox_sent,
                            &outbox->seat[side], &outbox->sender[side]);
 }
@@ -113,12 +115,67 @@ static void *run(void *context)
     return NULL;
 }
 
+static bool has_intent(const struct duet_outbox *outbox)
+{
+    for (size_t b = 0; b < outbox->box_count; b++)
+        if (outbox->boxes[b].is_intent)
+            return true;
+    return false;
+}
+
+/* Where the logs end now, so that a restart need not read them from their beginnings. A side that
+ * does not answer costs that, no more. */
+static void note_ends(struct duet_outbox *outbox)
+{
+    for (size_t b = 0; b < outbox->box_count; b++)
+        for (size_t p = 0; p < outbox->boxes[b].lane_count && outbox->boxes[b].is_intent;
+             p++) {
+            struct duet_lane *lane = &outbox->boxes[b].lanes[p];
+            int64_t begin, end;
+
+            if (duet_side_bounds(outbox->client[lane->primary], lane->box->route,
+                                 (int32_t)p, BOUNDS_MS, &begin, &end) != DT_OK)
+                return;
+            lane->known_end[lane->primary] = end;
+        }
+}
+
+/* `journal: intent` promises what survives a host that goes down. */
+static dt_status check_intent(const struct duet_config *config, const char *folder)
+{
+    bool is_volatile;
+    dt_status status;
+
+    if (config->journal_max == 0)
+        return dt_error_set(DT_EINVAL, "journal: intent needs a journal, and "
+                                       "producer.journal.max is 0");
+    if (config->journal_volatile)
+        return DT_OK;
+    status = duet_journal_is_volatile(folder, &is_volatile);
+    if (status != DT_OK || !is_volatile)
+        return status;
+    return dt_error_set(
+        DT_EINVAL,
+        "journal: intent in %s, which is in memory and gone with the host: "
+        "give a state_dir on a disk, or say producer.journal.volatile: true",
+        folder);
+}
+
 static dt_status open_journal(struct duet_producer *producer)
 {
     struct duet_session *session = &producer->session;
     char folder[PATH_MAX + 16];
 
     snprintf(folder, sizeof(folder), "%s/journal", session->home.folder);
+    if (has_intent(&producer->outbox)) {
+        dt_status status = check_intent(session->config, folder);
+
+        if (status != DT_OK)
+            return status;
+        note_ends(&producer->outbox);
+    }
+    if (session->config->journal_max == 0)
+        return DT_OK;
     return duet_spill_open(&producer->outbox, folder, session->config->journal_max);
 }
 
@@ -147,7 +204,7 @@ static dt_status open_parts(struct duet_producer *producer, const char *config_p
         status = open_side(producer, DUET_ROCKETMQ);
     if (status == DT_OK)
         status = duet_outbox_open_numbers(&producer->outbox, session->home.folder);
-    if (status == DT_OK && session->config->journal_max > 0)
+    if (status == DT_OK)
         status = open_journal(producer);
     if (status == DT_OK)
         status = duet_producer_report(session, &producer->outbox, false);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "dual/intent.h"
 #include "dual/outbox_inside.h"
 #include "dual/outgoing_bytes.h"
 #include "dual/spill_inside.h"
@@ -38,9 +39,13 @@ static dt_status find_lanes(struct duet_lane *lane, enum duet_side side,
         if (status != DT_OK)
             return status;
         spill->id[which] = id;
+        duet_journal_lane_policy(outbox->journal, id, lane->box->fsync);
         if (id >= known_count || known[id].messages == 0)
             continue;
         spill->unread[which] = known[id].messages;
+        spill->old += known[id].messages;
+        if (which == SPILL_MAIN)
+            spill->accepted_lsn = known[id].accepted_lsn;
         lane->spill.oldest_ms = oldest_ms;
         outbox->spilled_count += (int64_t)known[id].messages;
         outbox->spilled_bytes += (int64_t)known[id].bytes;
@@ -82,7 +87,10 @@ dt_status duet_spill_open(struct duet_outbox *outbox, const char *folder, int64_
                                          .size_max = size_max,
                                          .segment_size = SEGMENT_SIZE,
                                          .fsync = DUET_FSYNC_INTERVAL,
-                                         .fsync_interval_ms = FSYNC_INTERVAL_MS};
+                                         .fsync_interval_ms = FSYNC_INTERVAL_MS,
+                                         .progress = duet_intent_progress,
+                                         .broken = duet_intent_broken,
+                                         .context = outbox};
     struct duet_journal_lane *known = NULL;
     struct duet_journal_stats stats = {0};
     size_t known_count = 0;
@@ -234,6 +242,35 @@ void duet_spill_take_stub(struct duet_outgoing *outgoing)
     }
 }
 
+/* With `journal: intent`: the journal has it already, unless it was full. */
+static bool take_intent(struct duet_lane *lane, struct duet_outgoing *outgoing,
+                        bool *dropped)
+{
+    struct duet_outbox *outbox = lane->outbox;
+    struct duet_spill_side *spill = &lane->spill.side[duet_outgoing_target(outgoing)];
+
+    if (!duet_spill_is_behind(lane) &&
+        (outgoing->lsn == 0 ||
+         outbox->secondary_bytes + (int64_t)outgoing->size <= outbox->memory_max / 2))
+        return false;
+    if (outgoing->lsn == 0) {
+        *dropped = true;
+        return true;
+    }
+    if (spill->unread[SPILL_MAIN] ==
+        0) /* nobody reads there: what is before is in memory */
+        spill->cursor[SPILL_MAIN] = (struct duet_journal_cursor){.lsn = outgoing->lsn - 1};
+    if (!has_unread(lane))
+        lane->spill.oldest_ms = outgoing->made_ms;
+    spill->unread[SPILL_MAIN]++;
+    outbox->spilled_count++;
+    outbox->spilled_bytes += outgoing->journal_size;
+    outbox->stats.spilled++;
+    leave_stub(lane, outgoing, outgoing->lsn);
+    duet_spill_wake(outbox);
+    return true;
+}
+
 bool duet_spill_take(struct duet_lane *lane, struct duet_outgoing *outgoing, bool critical,
                      bool *dropped)
 {
@@ -242,6 +279,8 @@ bool duet_spill_take(struct duet_lane *lane, struct duet_outgoing *outgoing, boo
     uint64_t lsn;
 
     *dropped = false;
+    if (lane->box->is_intent && outbox->journal != NULL)
+        return take_intent(lane, outgoing, dropped);
     if (outbox->journal == NULL ||
         (!duet_spill_is_behind(lane) &&
          outbox->secondary_bytes + size <= outbox->memory_max / 2))

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "dual/intent.h"
 #include "dual/outbox_inside.h"
 #include "dual/outgoing_bytes.h"
 #include "dual/spill_inside.h"
@@ -21,6 +22,7 @@
 #define IDLE_MS        200
 #define UNWRITTEN_MS   5 /* until what was appended can be read */
 #define WARN_PERIOD_MS 10000
+#define ASK_AGAIN_MS   3000
 
 struct turn {
     struct duet_outgoing *first, *last;
@@ -28,6 +30,9 @@ struct turn {
     int64_t bytes;  /* of their payloads */
     size_t size;    /* in memory */
     uint64_t broken;
+    struct duet_outgoing *cancelled_first, *cancelled_last; /* in no log */
+    bool asks; /* what comes next may not be in the other side's log ... */
+    int64_t ask_from;
     size_t size_max; /* ends with the message that reaches it */
     enum duet_side side;
     int which; /* of the side's lanes in the journal */
@@ -61,6 +66,28 @@ static size_t turn_size(const struct duet_outbox *outbox)
     return room < TURN_BYTES ? (size_t)room : TURN_BYTES;
 }
 
+/* Puts the cursor back before the record: it is read again. */
+static void read_again(struct turn *turn, struct duet_journal_cursor *cursor,
+                       const struct duet_record_view *record)
+{
+    turn->count--;
+    turn->bytes -= (int64_t)record->payload.size;
+    cursor->lsn = record->lsn - 1;
+    cursor->segment = 0;
+}
+
+/* A record of `journal: intent` that an earlier process may never have got into the primary. */
+static bool is_question(const struct duet_lane *lane, const struct duet_spill_side *spill,
+                        const struct duet_record_view *record,
+                        const struct duet_outgoing *outgoing)
+{
+    const struct duet_outbox *outbox = lane->outbox;
+
+    return (record->flags & DUET_INTENT_FLAG) != 0 && record->lsn > spill->accepted_lsn &&
+           (outgoing->stamp.id.instance != outbox->instance ||
+            outgoing->stamp.id.boot != outbox->boot);
+}
+
 /* Lock: not held. */
 static dt_status read_turn(struct duet_lane *lane, uint64_t unread, struct dt_buf *payload,
                            struct turn *turn)
@@ -90,10 +117,7 @@ static dt_status read_turn(struct duet_lane *lane, uint64_t unread, struct dt_bu
             continue;
         }
         if (status != DT_OK) { /* no memory: it is read again */
-            turn->count--;
-            turn->bytes -= (int64_t)record.payload.size;
-            cursor->lsn = record.lsn - 1;
-            cursor->segment = 0;
+            read_again(turn, cursor, &record);
             break;
         }
         outgoing->lane = lane;
@@ -103,6 +127,20 @@ static dt_status read_turn(struct duet_lane *lane, uint64_t unread, struct dt_bu
         outgoing->answered = true;
         outgoing->journal_lane = spill->id[turn->which];
         outgoing->journal_size = (uint32_t)record.payload.size;
+        if (is_question(lane, spill, &record, outgoing)) {
+            if (!spill->is_asked) {
+                turn->asks = true;
+                turn->ask_from = duet_outgoing_noted(record.payload);
+                duet_outgoing_free(outgoing);
+                read_again(turn, cursor, &record);
+                break;
+            }
+            if (!duet_idset_has(&spill->found, &outgoing->stamp.id)) {
+                duet_outgoing_append(&turn->cancelled_first, &turn->cancelled_last,
+                                     outgoing);
+                continue;
+            }
+        }
         turn->size += outgoing->size;
         duet_outgoing_append(&turn->first, &turn->last, outgoing);
     }
@@ -113,12 +151,23 @@ static dt_status read_turn(struct duet_lane *lane, uint64_t unread, struct dt_bu
 static void take_turn(struct duet_lane *lane, struct turn *turn)
 {
     struct duet_outbox *outbox = lane->outbox;
+    struct duet_spill_side *spill = &lane->spill.side[turn->side];
     struct duet_outgoing *next;
 
-    lane->spill.side[turn->side].unread[turn->which] -= turn->count;
+    spill->unread[turn->which] -= turn->count;
+    spill->old -= turn->count < spill->old ? turn->count : spill->old;
     outbox->spilled_count -= (int64_t)turn->count;
     outbox->spilled_bytes -= turn->bytes;
     outbox->stats.dropped += (int64_t)turn->broken;
+    while (turn->cancelled_first != NULL) {
+        struct duet_outgoing *cancelled = turn->cancelled_first;
+
+        turn->cancelled_first = cancelled->next;
+        duet_outbox_note(OUTBOX_CANCELLED, cancelled, duet_other_side(turn->side),
+                         "its producer ended before it was in any log");
+        duet_intent_cancelled(cancelled);
+        duet_outgoing_free(cancelled);
+    }
     for (struct duet_outgoing *at = turn->first; at != NULL; at = next) {
         next = at->next;
         outbox->secondary_bytes += (int64_t)at->size;
@@ -130,6 +179,26 @@ static void take_turn(struct duet_lane *lane, struct turn *turn)
     duet_spill_settle_behind(lane);
     duet_outbox_pump(lane);
     duet_outbox_wake_waiters(outbox);
+}
+
+/* Lock: not held. Asks the log of the side that was the primary what it has. */
+static void ask(struct duet_lane *lane, const struct turn *turn)
+{
+    struct duet_spill_side *spill = &lane->spill.side[turn->side];
+    enum duet_side primary = duet_other_side(turn->side);
+    dt_status status;
+
+    if (dt_clock_ms() < spill->ask_ms)
+        return;
+    status = duet_intent_ask(lane, primary, turn->ask_from, &spill->found);
+    spill->is_asked = status == DT_OK;
+    if (status == DT_OK)
+        return;
+    dt_log_warning("%s/%d: what an earlier process left waits until the log of %s can be "
+                   "read: %s",
+                   lane->box->topic, (int)lane->partition, duet_side_name(primary),
+                   dt_error_text());
+    spill->ask_ms = dt_clock_ms() + ASK_AGAIN_MS;
 }
 
 /* Lock: held, given up while it reads. True if something came back. */
@@ -149,6 +218,8 @@ static bool replay_lane(struct duet_lane *lane, struct dt_buf *payload, int64_t 
         *warned_ms = dt_clock_ms();
         dt_log_error("the journal cannot be read now: %s", dt_error_text());
     }
+    if (turn.asks && turn.count == 0)
+        ask(lane, &turn);
     pthread_mutex_lock(&outbox->lock);
     if (turn.count == 0)
         return false;

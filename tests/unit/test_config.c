@@ -368,8 +368,6 @@ static void what_comes_later_is_refused_with_a_sentence(void **state)
     (void)state;
     refused(SIDES ROUTE "    copy: relay\n", 5,
             "copy: relay is not supported by this version; allowed is direct");
-    refused(SIDES ROUTE "    journal: intent\n", 5,
-            "journal: intent is not supported by this version; allowed is spill");
 }
 
 static void a_password_in_the_file_is_refused_and_not_repeated(void **state)
