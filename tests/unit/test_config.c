@@ -225,7 +225,7 @@ static void an_unknown_key_is_named_with_what_is_allowed(void **state)
     refused(
         SIDES ROUTE "    partition: 4\n", 5,
         "unknown key 'partition' in routes[0]; allowed are topic, rocketmq, partitions, "
-        "groups, copy, journal, ack");
+        "groups, copy, journal, fsync, ack");
     refused(
         SIDES "gate: {}\n" ROUTE, 3,
         "unknown key 'gate'; allowed are migration, store, server, state_dir, day, kafka, "
