@@ -201,7 +201,8 @@ static void an_answer_that_means_stored_is_done_and_leaves_one_copy(void **state
 /* A request that is carried out and never answered is in doubt, and later ones stay behind it. */
 static void silence_is_in_doubt_and_keeps_the_order(void **state)
 {
-    rmq_client_config settings = {.request_timeout_ms = 50};
+    /* several requests fit into the deadline, each long enough for a machine that has much to do */
+    rmq_client_config settings = {.request_timeout_ms = 250};
     struct sent *sent = sent_new();
     rmq_producer *producer;
     struct world world;
@@ -211,7 +212,7 @@ static void silence_is_in_doubt_and_keeps_the_order(void **state)
     fault_open(&world, 1, &settings);
     producer = world_producer(&world, NULL);
     fault_add(&world, fault_of(RMQ_MOCK_SILENT, 0, INT64_MAX));
-    assert_done(send_number(&world, producer, 0, sent, 0, 100));
+    assert_done(send_number(&world, producer, 0, sent, 0, 1000));
     sent_wait(sent, 1);
     assert_int_equal(sent->one[0].status, DT_EINDOUBT);
     rmq_mock_faults_clear(world.mock);
