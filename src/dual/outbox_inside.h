@@ -1,8 +1,9 @@
 /*
- * outbox_inside.h - what the outbox's files share: outbox.c its life, outbox_primary.c the way
- * in, outbox_sent.c the senders and their outcomes, outbox_secondary.c the copies that are owed,
- * outbox_change.c the change of primary, outbox_ledger.c what left the normal path, outbox_link.c
- * what the next record tells of it.
+ * outbox_inside.h - what the outbox's files share: outbox.c its life, outbox_put.c the way in,
+ * outbox_primary.c the primary's list, outbox_sent.c the senders and their outcomes,
+ * outbox_secondary.c the copies that are owed, outbox_change.c the change of primary,
+ * outbox_tick.c what time brings, outbox_answer.c the answers, outbox_end.c the last of them,
+ * outbox_ledger.c what left the normal path, outbox_link.c what the next record tells of it.
  *
  * Lock: outbox->lock held, all of it but where another thing is said.
  */

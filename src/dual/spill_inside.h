@@ -1,5 +1,6 @@
 /*
- * spill_inside.h - what spill.c (into the journal) and spill_replay.c (back out) share.
+ * spill_inside.h - what spill_open.c (its life), spill.c (into the journal) and spill_replay.c (back
+ * out) share.
  */
 #ifndef DUAL_SPILL_INSIDE_H
 #define DUAL_SPILL_INSIDE_H
