@@ -8,13 +8,10 @@
 #define BASE_SIPHASH_H
 
 #include <stddef.h>
-#include <stdint.h>
+
+#include "base/u128.h"
 
 #define DT_SIPHASH_KEY_SIZE 16
-
-struct dt_u128 {
-    uint64_t lo, hi;
-};
 
 uint64_t dt_siphash64(const uint8_t key[DT_SIPHASH_KEY_SIZE], const void *data,
                       size_t size);

@@ -40,6 +40,8 @@ static void derive(uint8_t *out, size_t size, const uint8_t *master, const char 
 void duet_keys_derive(const uint8_t master[DUET_MASTER_KEY_SIZE], uint8_t number,
                       struct duet_stamp_key *stamp_key, struct duet_digest_key *digest_key)
 {
+    uint8_t aes[DT_AES_KEY_SIZE];
+
     if (stamp_key != NULL) {
         stamp_key->number = number;
         derive(stamp_key->key, sizeof(stamp_key->key), master, "duet stamp", number);
@@ -49,7 +51,20 @@ void duet_keys_derive(const uint8_t master[DUET_MASTER_KEY_SIZE], uint8_t number
         derive(digest_key->secret, sizeof(digest_key->secret), master, "duet content",
                number);
         derive(digest_key->k1, sizeof(digest_key->k1), master, "duet digest", number);
+        digest_key->prf = DUET_PRF_SIPHASH;
+        derive(aes, sizeof(aes), master, "duet aes", number);
+        dt_aes_init(&digest_key->aes, aes);
     }
+}
+
+uint16_t duet_digest_key_number(const struct duet_digest_key *key)
+{
+    return (uint16_t)((unsigned)key->prf << 8 | key->number);
+}
+
+enum duet_prf duet_prf_fastest(void)
+{
+    return dt_aes_has_instruction() ? DUET_PRF_AES : DUET_PRF_SIPHASH;
 }
 
 /* ---- content ---- */
@@ -99,40 +114,10 @@ uint64_t duet_content_digest(const struct duet_digest_key *key, struct dt_span c
     XXH128_hash_t hash = XXH3_128bits_withSecret(canonical.data, canonical.size,
                                                  key->secret, sizeof(key->secret));
 
-    return hash.low64 & DUET_SEQUENCE_MAX; /* 48 bits */
+    return hash.low64 & DUET_CONTENT_MAX;
 }
 
 /* ---- sums modulo 2^128 ---- */
-
-static struct dt_u128 add(struct dt_u128 a, struct dt_u128 b)
-{
-    struct dt_u128 sum = {a.lo + b.lo, a.hi + b.hi};
-
-    sum.hi += sum.lo < a.lo;
-    return sum;
-}
-
-/* The 128 bits of a * b, from products of 32-bit halves. */
-static struct dt_u128 multiply64(uint64_t a, uint64_t b)
-{
-    uint64_t low = (a & UINT32_MAX) * (b & UINT32_MAX);
-    uint64_t middle = (a >> 32) * (b & UINT32_MAX) + (low >> 32);
-    uint64_t other = (a & UINT32_MAX) * (b >> 32) + (middle & UINT32_MAX);
-    struct dt_u128 out = {other << 32 | (low & UINT32_MAX),
-                          (a >> 32) * (b >> 32) + (middle >> 32) + (other >> 32)};
-
-    return out;
-}
-
-static struct dt_u128 multiply(struct dt_u128 z, int64_t times)
-{
-    struct dt_u128 out = multiply64(z.lo, (uint64_t)times);
-
-    out.hi += z.hi * (uint64_t)times;
-    if (times < 0)
-        out.hi -= z.lo; /* the upper half of a negative number is all ones */
-    return out;
-}
 
 /* Signed sums wrap, too: a report of garbage must not be undefined behaviour. */
 static int64_t wrapping_add(int64_t a, uint64_t b)
@@ -140,31 +125,63 @@ static int64_t wrapping_add(int64_t a, uint64_t b)
     return (int64_t)((uint64_t)a + b);
 }
 
-void duet_digest_add(struct duet_digest *digest, const struct duet_digest_key *key,
-                     const struct duet_id *id, uint64_t content, size_t bytes,
-                     int64_t times)
+static struct dt_u128 siphash_term(const uint8_t *k1, const struct duet_id *id,
+                                   uint64_t content)
 {
     uint8_t pair[DUET_ID_SIZE + 6];
-    struct dt_u128 z;
 
     duet_id_encode(pair, id);
     for (int i = 0; i < 6; i++)
         pair[DUET_ID_SIZE + i] = (uint8_t)(content >> (8 * (5 - i)));
-    z = dt_siphash128(key->k1, pair, sizeof(pair));
+    return dt_siphash128(k1, pair, sizeof(pair));
+}
+
+struct dt_u128 duet_digest_term(const struct duet_digest_key *key, const struct duet_id *id,
+                                uint64_t content)
+{
+    struct dt_u128 y = {content, 0};
+
+    if (key->prf == DUET_PRF_AES)
+        return dt_aes_mac(&key->aes, duet_id_number(id), y);
+    return siphash_term(key->k1, id, content);
+}
+
+void duet_digest_add_term(struct duet_digest *digest, struct dt_u128 term, size_t bytes,
+                          int64_t times)
+{
     digest->count = wrapping_add(digest->count, (uint64_t)times);
     digest->bytes = wrapping_add(digest->bytes, (uint64_t)times * bytes);
-    digest->sum = add(digest->sum, times == 1 ? z : multiply(z, times));
+    digest->sum = dt_u128_add(digest->sum, times == 1 ? term : dt_u128_times(term, times));
+}
+
+void duet_digest_add(struct duet_digest *digest, const struct duet_digest_key *key,
+                     const struct duet_id *id, uint64_t content, size_t bytes,
+                     int64_t times)
+{
+    duet_digest_add_term(digest, duet_digest_term(key, id, content), bytes, times);
 }
 
 void duet_digest_merge(struct duet_digest *digest, const struct duet_digest *other)
 {
     digest->count = wrapping_add(digest->count, (uint64_t)other->count);
     digest->bytes = wrapping_add(digest->bytes, (uint64_t)other->bytes);
-    digest->sum = add(digest->sum, other->sum);
+    digest->sum = dt_u128_add(digest->sum, other->sum);
+}
+
+void duet_digest_subtract(struct duet_digest *digest, const struct duet_digest *other)
+{
+    digest->count = wrapping_add(digest->count, -(uint64_t)other->count);
+    digest->bytes = wrapping_add(digest->bytes, -(uint64_t)other->bytes);
+    digest->sum = dt_u128_subtract(digest->sum, other->sum);
 }
 
 bool duet_digest_equal(const struct duet_digest *a, const struct duet_digest *b)
 {
-    return a->count == b->count && a->bytes == b->bytes && a->sum.lo == b->sum.lo &&
-           a->sum.hi == b->sum.hi;
+    return a->count == b->count && a->bytes == b->bytes && dt_u128_equal(a->sum, b->sum);
+}
+
+bool duet_digest_is_zero(const struct duet_digest *digest)
+{
+    return digest->count == 0 && digest->bytes == 0 && digest->sum.lo == 0 &&
+           digest->sum.hi == 0;
 }

@@ -3,8 +3,13 @@
  *
  *   u = XXH3_128(secret, canonical(record))           content hash
  *   y = low 48 bits of u
- *   z = SipHash-2-4-128(k1, x || y)                   x the id's 14 bytes, y as 6, big-endian
+ *   z = PRF(x, y)                                     the pair's 128-bit term
  *   N += c;  bytes += c * size;  D += c * z (mod 2^128)
+ *
+ * The PRF is SipHash-2-4-128 over x as 14 bytes and y as 6, big-endian; or, three times as fast
+ * where the processor has the instructions, AES-128 CBC-MAC of x and y as 16 little-endian bytes
+ * each. Which of them is a part of the key's number, so sums of different ones never meet;
+ * every process can compute both.
  *
  * Sums add up over readers and are equal iff the multisets are (2^-128 otherwise, under a
  * secret key). `canonical` is length-prefixed, keeps null apart from empty and the order of
@@ -15,16 +20,29 @@
 #ifndef MODEL_DIGEST_H
 #define MODEL_DIGEST_H
 
+#include "base/aes.h"
 #include "base/buf.h"
 #include "model/record.h"
 
 #define DUET_DIGEST_SECRET_SIZE 192
 
+#define DUET_CONTENT_MAX ((UINT64_C(1) << 48) - 1)
+
+enum duet_prf { DUET_PRF_SIPHASH = 1, DUET_PRF_AES = 2 };
+
 struct duet_digest_key {
     uint8_t number;
+    enum duet_prf prf;                       /* SipHash, unless it is set */
     uint8_t secret[DUET_DIGEST_SECRET_SIZE]; /* for XXH3 */
     uint8_t k1[DT_SIPHASH_KEY_SIZE];
+    struct dt_aes aes;
 };
+
+/* The key's number as sketches carry it: the PRF's in the high byte, the migration's below. */
+uint16_t duet_digest_key_number(const struct duet_digest_key *key);
+
+/* The PRF to choose for a new key: AES where the processor has the instructions. */
+enum duet_prf duet_prf_fastest(void);
 
 struct duet_digest {
     int64_t count;
@@ -47,11 +65,20 @@ void duet_canonical(struct dt_buf *out, const struct duet_stamp *stamp,
 /* The 48-bit content digest of canonical bytes. */
 uint64_t duet_content_digest(const struct duet_digest_key *key, struct dt_span canonical);
 
+/* z of the pair. */
+struct dt_u128 duet_digest_term(const struct duet_digest_key *key, const struct duet_id *id,
+                                uint64_t content);
+
 /* Adds `times` (which may be negative) copies of (id, content). */
 void duet_digest_add(struct duet_digest *digest, const struct duet_digest_key *key,
                      const struct duet_id *id, uint64_t content, size_t bytes,
                      int64_t times);
+/* The same with the pair's term, for who needs it for more than this. */
+void duet_digest_add_term(struct duet_digest *digest, struct dt_u128 term, size_t bytes,
+                          int64_t times);
 void duet_digest_merge(struct duet_digest *digest, const struct duet_digest *other);
+void duet_digest_subtract(struct duet_digest *digest, const struct duet_digest *other);
+bool duet_digest_is_zero(const struct duet_digest *digest);
 bool duet_digest_equal(const struct duet_digest *a, const struct duet_digest *b);
 
 #endif

@@ -73,6 +73,18 @@ void duet_id_decode(struct duet_id *id, const uint8_t in[DUET_ID_SIZE])
     id->sequence = get(in + 8, 6);
 }
 
+struct duet_id duet_id_of_number(struct dt_u128 x)
+{
+    struct duet_id id;
+
+    id.kind = (uint8_t)(x.hi >> 44 & 0xf);
+    id.instance = (uint32_t)(x.hi >> 16) & DUET_INSTANCE_MAX;
+    id.boot = (uint16_t)x.hi;
+    id.partition = (uint16_t)(x.lo >> 48);
+    id.sequence = x.lo & DUET_SEQUENCE_MAX;
+    return id;
+}
+
 bool duet_id_equal(const struct duet_id *a, const struct duet_id *b)
 {
     return a->sequence == b->sequence && a->instance == b->instance && a->boot == b->boot &&

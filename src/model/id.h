@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/u128.h"
+
 #define DUET_ID_SIZE      14
 #define DUET_ID_TEXT_SIZE (2 * DUET_ID_SIZE + 1)
 #define DUET_INSTANCE_MAX ((1u << 28) - 1)
@@ -41,6 +43,18 @@ struct duet_id {
 void duet_id_encode(uint8_t out[DUET_ID_SIZE], const struct duet_id *id);
 void duet_id_decode(struct duet_id *id, const uint8_t in[DUET_ID_SIZE]);
 bool duet_id_equal(const struct duet_id *a, const struct duet_id *b);
+
+/* The id as one number below 2^112, whose 14 big-endian bytes are the encoding. */
+static inline struct dt_u128 duet_id_number(const struct duet_id *id)
+{
+    struct dt_u128 x;
+
+    x.lo = (uint64_t)id->partition << 48 | (id->sequence & DUET_SEQUENCE_MAX);
+    x.hi = (uint64_t)(id->kind & 0xf) << 44 |
+           (uint64_t)(id->instance & DUET_INSTANCE_MAX) << 16 | id->boot;
+    return x;
+}
+struct duet_id duet_id_of_number(struct dt_u128 x);
 
 /* 28 hex digits and a NUL: what reports and --json show. */
 void duet_id_text(char out[DUET_ID_TEXT_SIZE], const struct duet_id *id);

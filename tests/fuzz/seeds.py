@@ -193,9 +193,24 @@ def mapped():
     put('mapping', 'null', bytes([4, 1]) + b'\x00' + properties([('DUET_LINK', b64(bytes(20)))]))
 
 
+def sketches():
+    golden = CORPUS.parent.parent / 'golden'
+    for name in ('sketch-16-aes', 'sketch-16-siphash', 'sketch-64-aes-folded',
+                 'sketch-64-siphash-refines-16'):
+        put('sketch', name, (golden / f'{name}.bin').read_bytes())
+    head = b'DSK1' + struct.pack('>BBBB', 1, 7, 4, 0) + bytes(32)
+    put('sketch', 'empty', head + bytes(8) + bytes(4))
+    put('sketch', 'refines-empty', head[:6] + b'\x05\x04' + bytes(32) + bytes(8) + bytes(4))
+    put('sketch', 'zero-cell', head + b'\x80' + bytes(7) + bytes(32) + bytes(4))
+    put('sketch', 'one-table', head + b'\x80' + bytes(7) + b'\x01' * 32 + bytes(4))
+    put('sketch', 'widest', head[:6] + b'\x0c\x00' + bytes(32) + bytes(4))
+    put('sketch', 'other-version', b'DSK2' + head[4:])
+
+
 if __name__ == '__main__':
     frames()
     messages()
     texts()
     segments()
     mapped()
+    sketches()
