@@ -24,11 +24,25 @@ void dt_aes_init(struct dt_aes *aes, const uint8_t key[DT_AES_KEY_SIZE]);
 /* Whether this processor has the instructions. */
 bool dt_aes_has_instruction(void);
 
-/* The blocks are the numbers as 16 little-endian bytes, and so is the result. */
-struct dt_u128 dt_aes_mac(const struct dt_aes *aes, struct dt_u128 b0, struct dt_u128 b1);
+/* E of one block; both are numbers as 16 little-endian bytes. */
+struct dt_u128 dt_aes_encrypt(const struct dt_aes *aes, struct dt_u128 block);
 
 /* The same without the instructions, on every processor: for the test that compares the two. */
-struct dt_u128 dt_aes_mac_portable(const struct dt_aes *aes, struct dt_u128 b0,
-                                   struct dt_u128 b1);
+struct dt_u128 dt_aes_encrypt_portable(const struct dt_aes *aes, struct dt_u128 block);
+
+/* The MAC of two blocks is _end(_begin(b0), b1): the first may be at work while the second is
+ * not known yet. */
+static inline struct dt_u128 dt_aes_mac_begin(const struct dt_aes *aes, struct dt_u128 b0)
+{
+    return dt_aes_encrypt(aes, b0);
+}
+
+static inline struct dt_u128 dt_aes_mac_end(const struct dt_aes *aes, struct dt_u128 begun,
+                                            struct dt_u128 b1)
+{
+    begun.lo ^= b1.lo;
+    begun.hi ^= b1.hi;
+    return dt_aes_encrypt(aes, begun);
+}
 
 #endif

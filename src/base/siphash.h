@@ -18,4 +18,8 @@ uint64_t dt_siphash64(const uint8_t key[DT_SIPHASH_KEY_SIZE], const void *data,
 struct dt_u128 dt_siphash128(const uint8_t key[DT_SIPHASH_KEY_SIZE], const void *data,
                              size_t size);
 
+/* dt_siphash128() of 20 bytes that are at hand as little-endian words: 8, 8 and 4. */
+struct dt_u128 dt_siphash128_of_20(const uint8_t key[DT_SIPHASH_KEY_SIZE], uint64_t w0,
+                                   uint64_t w1, uint32_t w2);
+
 #endif

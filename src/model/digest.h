@@ -73,6 +73,17 @@ struct dt_u128 duet_digest_term(const struct duet_digest_key *key, const struct 
 void duet_digest_add(struct duet_digest *digest, const struct duet_digest_key *key,
                      const struct duet_id *id, uint64_t content, size_t bytes,
                      int64_t times);
+/* The same in two parts, so that the first is at work while the content is being hashed. */
+static inline struct dt_u128 duet_digest_term_begin(const struct duet_digest_key *key,
+                                                    const struct duet_id *id)
+{
+    struct dt_u128 x = duet_id_number(id);
+
+    return key->prf == DUET_PRF_AES ? dt_aes_mac_begin(&key->aes, x) : x;
+}
+struct dt_u128 duet_digest_term_end(const struct duet_digest_key *key, struct dt_u128 begun,
+                                    uint64_t content);
+
 /* The same with the pair's term, for who needs it for more than this. */
 void duet_digest_add_term(struct duet_digest *digest, struct dt_u128 term, size_t bytes,
                           int64_t times);

@@ -110,6 +110,18 @@ void duet_sketch_add(struct duet_sketch *sketch, const struct duet_digest_key *k
                          times);
 }
 
+uint64_t duet_sketch_count(struct duet_sketch *sketch, const struct duet_digest_key *key,
+                           const struct duet_id *id, struct dt_span canonical, size_t bytes)
+{
+    struct dt_u128 begun = duet_digest_term_begin(key, id);
+    uint64_t content = duet_content_digest(key, canonical);
+
+    assert(sketch->key == duet_digest_key_number(key));
+    duet_sketch_add_term(sketch, duet_digest_term_end(key, begun, content), id, content,
+                         bytes, 1);
+    return content;
+}
+
 /* ---- whole sketches ---- */
 
 void duet_sketch_fold(struct duet_sketch *sketch, uint32_t width)

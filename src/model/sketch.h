@@ -54,7 +54,12 @@ dt_status duet_sketch_copy(struct duet_sketch *to, const struct duet_sketch *fro
 void duet_sketch_add(struct duet_sketch *sketch, const struct duet_digest_key *key,
                      const struct duet_id *id, uint64_t content, size_t bytes,
                      int32_t times);
-/* The same with the pair's term. */
+/* Hashes the canonical bytes of a copy and adds it: the whole update, in the order in which it
+ * is fastest. Returns the content digest. */
+uint64_t duet_sketch_count(struct duet_sketch *sketch, const struct duet_digest_key *key,
+                           const struct duet_id *id, struct dt_span canonical,
+                           size_t bytes);
+/* duet_sketch_add() with the pair's term. */
 void duet_sketch_add_term(struct duet_sketch *sketch, struct dt_u128 term,
                           const struct duet_id *id, uint64_t content, size_t bytes,
                           int32_t times);

@@ -21,30 +21,21 @@ static struct dt_u128 number_of(const uint8_t bytes[16])
     return out;
 }
 
-/* Both ways give `expected` = E(E(b0) ^ b1). */
-static void assert_mac(const uint8_t *key, struct dt_u128 b0, struct dt_u128 b1,
-                       struct dt_u128 expected)
+static void assert_number(struct dt_u128 got, struct dt_u128 expected)
 {
-    struct dt_aes aes;
-    struct dt_u128 got[2];
-
-    dt_aes_init(&aes, key);
-    got[0] = dt_aes_mac(&aes, b0, b1);
-    got[1] = dt_aes_mac_portable(&aes, b0, b1);
-    for (int i = 0; i < 2; i++) {
-        assert_true(got[i].lo == expected.lo);
-        assert_true(got[i].hi == expected.hi);
-    }
+    assert_true(got.lo == expected.lo);
+    assert_true(got.hi == expected.hi);
 }
 
 /* FIPS 197, appendix C.1: E(plain) = cipher. A second block of cipher ^ plain makes the input of
- * the second encryption the same plain text. */
+ * the MAC's second encryption the same plain text. */
 static void the_vector_of_fips_197_comes_out(void **state)
 {
     uint8_t key[16], plain[16];
     static const uint8_t cipher[16] = {0x69, 0xc4, 0xe0, 0xd8, 0x6a, 0x7b, 0x04, 0x30,
                                        0xd8, 0xcd, 0xb7, 0x80, 0x70, 0xb4, 0xc5, 0x5a};
     struct dt_u128 b0, b1, expected = number_of(cipher);
+    struct dt_aes aes;
 
     (void)state;
     for (int i = 0; i < 16; i++) {
@@ -55,7 +46,10 @@ static void the_vector_of_fips_197_comes_out(void **state)
     b1 = expected;
     b1.lo ^= b0.lo;
     b1.hi ^= b0.hi;
-    assert_mac(key, b0, b1, expected);
+    dt_aes_init(&aes, key);
+    assert_number(dt_aes_encrypt(&aes, b0), expected);
+    assert_number(dt_aes_encrypt_portable(&aes, b0), expected);
+    assert_number(dt_aes_mac_end(&aes, dt_aes_mac_begin(&aes, b0), b1), expected);
 }
 
 /* FIPS 197, appendix A.1. */
@@ -79,13 +73,12 @@ static void instruction_and_table_agree(void **state)
     (void)state;
     for (int i = 0; i < 20000; i++) {
         struct dt_u128 b0 = {test_random_next(&random), test_random_next(&random)};
-        struct dt_u128 b1 = {test_random_next(&random), test_random_next(&random)};
         struct dt_aes aes;
         uint8_t key[16];
 
         test_random_fill(&random, key, sizeof(key));
         dt_aes_init(&aes, key);
-        assert_mac(key, b0, b1, dt_aes_mac(&aes, b0, b1));
+        assert_number(dt_aes_encrypt(&aes, b0), dt_aes_encrypt_portable(&aes, b0));
     }
 }
 
