@@ -3,7 +3,8 @@
  *
  *   probe log --config F --side kafka|rocketmq [--topic T]
  *       every record of the log from its first to its end as it is now, one JSON object a line:
- *       {"partition":N,"position":N,"id":S,"verdict":S,"key":S|null,"value":S|null}
+ *       {"partition":N,"position":N,"id":S,"window":N,"verdict":S,"content":S,"key":S|null,
+ *        "value":S|null}; content: a hash of key, value and headers
  *   probe repair --config F --side kafka|rocketmq [--topic T]
  *       writes to that side each copy that only the other side has, under its own stamp, and says
  *       {"repaired":N}
@@ -46,6 +47,26 @@ static int fail(const char *what, const char *why)
 
 /* ------------------------------------------------------------------ log */
 
+static uint64_t fnv1a(uint64_t hash, struct dt_span span)
+{
+    hash = (hash ^ (span.data != NULL)) * UINT64_C(1099511628211);
+    for (size_t i = 0; i < 8; i++)
+        hash = (hash ^ (span.size >> (8 * i) & 0xff)) * UINT64_C(1099511628211);
+    for (size_t i = 0; i < span.size; i++)
+        hash = (hash ^ span.data[i]) * UINT64_C(1099511628211);
+    return hash;
+}
+
+static uint64_t content_of(const struct duet_record *record)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+
+    hash = fnv1a(fnv1a(hash, record->key), record->value);
+    for (size_t i = 0; i < record->header_count; i++)
+        hash = fnv1a(fnv1a(hash, record->headers[i].name), record->headers[i].value);
+    return hash;
+}
+
 /* Called for each record of a log, the batch it is in still there; false ends it. */
 typedef bool (*visit_fn)(void *context, int32_t partition,
                          const struct duet_read_record *record);
@@ -55,7 +76,7 @@ static bool print_record(void *context, int32_t partition,
 {
     struct dt_buf line;
     struct dt_json json;
-    char id[DUET_ID_TEXT_SIZE];
+    char id[DUET_ID_TEXT_SIZE], content[20];
 
     (void)context;
     dt_buf_init(&line, 16 << 20);
@@ -65,6 +86,10 @@ static bool print_record(void *context, int32_t partition,
     dt_json_kv_int(&json, "position", record->position);
     duet_id_text(id, &record->stamp.id);
     dt_json_kv_string(&json, "id", id);
+    dt_json_kv_int(&json, "window", record->stamp.window);
+    snprintf(content, sizeof(content), "%016llx",
+             (unsigned long long)content_of(&record->record));
+    dt_json_kv_string(&json, "content", content);
     dt_json_kv_string(
         &json, "verdict",
         record->verdict == DUET_STAMP_OK ? "ok" : duet_stamp_verdict_text(record->verdict));
