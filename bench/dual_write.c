@@ -11,50 +11,25 @@
  * whole process per message, from the first call until every message is on both sides.
  */
 #include <getopt.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #include "duet/duet.h"
+#include "load.h"
 
 struct load {
     duet_producer *producer;
     size_t size;
-    long window;
     bool both;
 };
 
-/* The window: callbacks give room, the sender takes it. It sleeps until half is free, as waking
- * for each single message would be measured instead of the product. */
-static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t room;
-    long outstanding, limit;
-    long failed;
-} window = {.lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER};
+static struct load_window window = LOAD_WINDOW;
+static struct load_message message;
 
 static void answered(void *opaque, duet_result result, const char *reason)
 {
     (void)opaque;
-    pthread_mutex_lock(&window.lock);
-    if (result != DUET_RESULT_DONE && window.failed++ == 0)
+    if (load_answered(&window, result == DUET_RESULT_DONE))
         fprintf(stderr, "%s\n", reason);
-    if (--window.outstanding == window.limit / 2)
-        pthread_cond_signal(&window.room);
-    pthread_mutex_unlock(&window.lock);
-}
-
-static void take_room(void)
-{
-    pthread_mutex_lock(&window.lock);
-    if (window.outstanding >= window.limit)
-        while (window.outstanding > window.limit / 2)
-            pthread_cond_wait(&window.room, &window.lock);
-    window.outstanding++;
-    pthread_mutex_unlock(&window.lock);
 }
 
 /* With --both: looks at what is pending each time half a window has been sent. */
@@ -65,7 +40,7 @@ static void wait_both(const struct load *load)
 
     for (;;) {
         duet_producer_statistics(load->producer, &stats);
-        if (stats.pending <= load->window / 2)
+        if (stats.pending <= window.limit / 2)
             return;
         nanosleep(&moment, NULL);
     }
@@ -73,42 +48,21 @@ static void wait_both(const struct load *load)
 
 static dt_status run(const struct load *load, long count)
 {
-    static char body[1 << 20];
-    char key[32];
     dt_status status = DT_OK;
 
     for (long n = 0; n < count && status == DT_OK; n++) {
-        if (load->both && n % (load->window / 2) == 0)
+        if (load->both && n % (window.limit / 2) == 0)
             wait_both(load);
-        take_room();
-        for (int i = 0; i < 8; i++)
-            body[i] = (char)('a' + (n >> (4 * i) & 15));
-        const int key_size = snprintf(key, sizeof(key), "key-%ld", n % 10000);
-        const duet_message message = {.key = key,
-                                      .key_size = (size_t)key_size,
-                                      .value = body,
-                                      .value_size = load->size,
-                                      .event_time_ms = -1};
-        status = duet_produce(load->producer, &message, 0, answered, NULL);
+        load_take_room(&window);
+        load_make(&message, n);
+        const duet_message sent = {.key = message.key,
+                                   .key_size = message.key_size,
+                                   .value = message.body,
+                                   .value_size = load->size,
+                                   .event_time_ms = -1};
+        status = duet_produce(load->producer, &sent, 0, answered, NULL);
     }
     return status == DT_OK ? duet_producer_flush(load->producer, -1) : status;
-}
-
-static double cpu_us(void)
-{
-    struct rusage usage;
-
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
-
-static double now_s(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 int main(int argc, char **argv)
@@ -122,12 +76,13 @@ int main(int argc, char **argv)
         {"both", no_argument, NULL, 'b'},
         {NULL, 0, NULL, 0},
     };
-    struct load load = {.size = 128, .window = 512};
+    struct load load = {.size = 128};
     const char *config = NULL;
     long count = 0, warmup = 0;
     int option;
     dt_status status;
 
+    window.limit = 512;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (option) {
         case 'c':
@@ -143,7 +98,7 @@ int main(int argc, char **argv)
             load.size = strtoul(optarg, NULL, 10);
             break;
         case 'W':
-            load.window = atol(optarg);
+            window.limit = atol(optarg);
             break;
         case 'b':
             load.both = true;
@@ -152,19 +107,21 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    if (!config || count < 1 || load.size < 8 || load.size > 1 << 20 || load.window < 2) {
+    if (!config || count < 1 || load.size < 8 || load.size > LOAD_SIZE_MAX ||
+        window.limit < 2) {
         fprintf(stderr, "usage: dual_write --config F --count N [--warmup N] [--size B] "
                         "[--window N] [--both]\n");
         return 2;
     }
-    window.limit = load.window;
     status = duet_producer_open(config, "bench", &load.producer);
     if (status == DT_OK)
         status = run(&load, warmup);
-    const double cpu = cpu_us(), begin = now_s();
+    const double cpu = load_cpu_us();
+    const int64_t begin_us = load_now_us();
     if (status == DT_OK)
         status = run(&load, count);
-    const double used = cpu_us() - cpu, seconds = now_s() - begin;
+    const double used = load_cpu_us() - cpu;
+    const double seconds = (double)(load_now_us() - begin_us) / 1e6;
     if (status != DT_OK)
         fprintf(stderr, "%s\n", dt_error_text());
     duet_producer_close(load.producer);
@@ -172,6 +129,7 @@ int main(int argc, char **argv)
         return 1;
     printf("{\"messages\":%ld,\"seconds\":%.3f,\"rate\":%.0f,\"cpu_us_per_message\":%.3f,"
            "\"errors\":%ld}\n",
-           count, seconds, (double)count / seconds, used / (double)count, window.failed);
+           count, seconds, (double)count / seconds, used / (double)count,
+           (long)window.failed);
     return window.failed == 0 ? 0 : 1;
 }

@@ -19,7 +19,7 @@ class Check:
     must: float
     aim: float
     at_most: bool = True        # else at least
-    against: str = 'java'       # kind of run; None: the figure itself is bounded
+    against: tuple = ('java',)  # kinds of run, whose figures add up; None: ours itself is bounded
     unit: str = ''
 
     def holds(self, figure, bound):
@@ -33,7 +33,7 @@ class Check:
     def show(self, figure):
         if self.against is None:
             return f'{figure:.3g} {self.unit}'
-        if self.at_most and self.must < 0.5:
+        if self.at_most and self.must < 0.5:  # a share of the peer's
             return f'1/{1 / figure:.1f}'
         return f'{figure:.2f}x'
 
@@ -42,7 +42,7 @@ class Check:
 class Row:
     name: str
     title: str
-    prepare: typing.Callable    # (world) -> {'ours': run, 'java': run}; each run gives a dict
+    prepare: typing.Callable    # (world) -> {'ours': run, a peer: run ...}; each run gives a dict
     checks: list
 
 
@@ -65,8 +65,8 @@ def busy_cores():
 
 
 def blocks(row, kinds, rounds, tell):
-    """Runs A B B A `rounds` times; a row without a peer A A."""
-    order = ('ours', 'java', 'java', 'ours') if 'java' in kinds else ('ours', 'ours')
+    """Runs A B B A `rounds` times (with two peers A B C C B A); a row without a peer A A."""
+    order = [*kinds, *reversed(kinds)]
     runs = []
     for number in range(rounds):
         others = busy_cores()
@@ -79,11 +79,12 @@ def blocks(row, kinds, rounds, tell):
 
 
 def block_ratio(check, runs):
-    """The geometric mean of a block's two runs over that of its peer's."""
+    """The geometric mean of a block's two runs over that of its peer's; of several peers over the
+    sum of theirs."""
     def middle(kind):
         values = [check.value(r) for r in runs if r['kind'] == kind]
         return math.exp(statistics.fmean(math.log(v) for v in values))
-    return middle('ours') / (1 if check.against is None else middle(check.against))
+    return middle('ours') / (1 if check.against is None else sum(map(middle, check.against)))
 
 
 def judge(check, runs):
@@ -104,5 +105,5 @@ def judge(check, runs):
               'blocks': len(ratios), 'ours': middle('ours'), 'verdict': check.verdict(figure),
               'must': check.must, 'aim': check.aim}
     if check.against is not None:
-        result['peer'] = middle(check.against)
+        result['peer'] = sum(map(middle, check.against))
     return result

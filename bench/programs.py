@@ -60,6 +60,35 @@ class Brokers:
         return int(re.search(r'^listenPort=(\d+)$', text, re.M)[1])
 
 
+class Stubs:
+    """Both sides in memory, in one process that is not measured; with a topic `dual`."""
+
+    def __init__(self, build, partitions):
+        self.process = subprocess.Popen([build / 'bench' / 'stub_brokers', 'dual',
+                                         str(partitions)], text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+        self.kafka, self.namesrv = (
+            self.process.stdout.readline().strip().partition('=')[2] for _ in range(2))
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(60)
+
+
+def dual_plan(world, name, kafka, namesrv, partitions):
+    """A configuration of one route `dual`, planned and advanced: both sides are written."""
+    folder = world.folder / name
+    folder.mkdir()
+    config = folder / 'duet.yaml'
+    config.write_text(
+        f'migration: bench\nkafka: {{bootstrap.servers: "{kafka}"}}\n'
+        f'rocketmq: {{namesrv: "{namesrv}"}}\ngates: {{preset: test}}\n'
+        f'routes:\n  - topic: dual\n    partitions: {partitions}\n    groups: [none]\n')
+    for words in (('plan', 'init'), ('advance',)):
+        run(world.build / 'bin' / 'duet', *words, '--config', config)
+    return config
+
+
 class Java:
     """A Java program of bench/, compiled once."""
 
@@ -122,6 +151,9 @@ class World:
     def brokers(self):
         return self.part('brokers', lambda: Brokers(self.folder))
 
+    def stubs(self, partitions):
+        return self.part('stubs', lambda: Stubs(self.build, partitions))
+
     def count(self, number):
         return max(int(number * self.options.scale), 1000)
 
@@ -153,5 +185,7 @@ class World:
         for peer in self.peers:
             peer.process.kill()
             peer.process.wait()
+        if 'stubs' in self.parts:
+            self.parts['stubs'].close()
         if 'brokers' in self.parts:
             self.brokers().do('kill')

@@ -5,9 +5,10 @@ import time
 import pathlib
 
 from figures import Check, Row, cpu, rate
-from programs import HERE, KAFKA, ROCKETMQ, Java, last_json, run
+from programs import KAFKA, ROCKETMQ, Java, dual_plan, last_json, run
 
 SIZE, WINDOW, QUEUES, BATCH = 128, 512, 8, 32
+STUB_PARTITIONS, STUB_WINDOW = 4, 10000  # so large that librdkafka's linger does not bound it
 WARM_MESSAGES = 2000000  # of a peer, or --warm seconds, whichever is sooner
 
 
@@ -102,13 +103,7 @@ def idle_kinds(world):
 def dual_write_kinds(world):
     brokers = world.brokers()
     kafka, partitions = brokers.kafka(), 4
-    config = world.folder / 'duet.yaml'
-    config.write_text(
-        f'migration: bench\nkafka: {{bootstrap.servers: "{kafka}"}}\n'
-        f'rocketmq: {{namesrv: "{brokers.namesrv}"}}\ngates: {{preset: test}}\n'
-        f'routes:\n  - topic: dual\n    partitions: {partitions}\n    groups: [none]\n')
-    for words in (('plan', 'init'), ('advance',)):
-        run(world.build / 'bin' / 'duet', *words, '--config', config)
+    config = dual_plan(world, 'naive', kafka, brokers.namesrv, partitions)
     java = Java(world.folder, 'NaiveDualWrite', f'kafka-{KAFKA}', f'rocketmq-{ROCKETMQ}')
     count = world.count(200000)
     # the compiler has done its work after some hundred thousand messages
@@ -118,6 +113,25 @@ def dual_write_kinds(world):
             'java': lambda: last_json(run(*java.command(
                 kafka, brokers.namesrv, 'dual', partitions, count, max(count, 300000), SIZE,
                 WINDOW)))}
+
+
+def dual_stub_kinds(world, size, stamped):
+    """Dual write, and each side alone, against the same stubs. With `stamped` the peers send the
+    header and the property, too, that a dual write has on each copy."""
+    stubs = world.stubs(STUB_PARTITIONS)
+    config = world.part('stubs-plan', lambda: dual_plan(world, 'stubs', stubs.kafka,
+                                                        stubs.namesrv, STUB_PARTITIONS))
+    count = world.count(2000000 if size < 512 else 1000000)
+    load = ('--count', count, '--warmup', count // 5, '--size', size, '--window', STUB_WINDOW)
+
+    def alone(*words):
+        return lambda: last_json(run(
+            world.build / 'bench' / 'one_side', *words, '--topic', 'dual', '--partitions',
+            STUB_PARTITIONS, *load, *(['--stamped'] if stamped else [])))
+    return {'ours': lambda: last_json(run(world.build / 'bench' / 'dual_write', '--config',
+                                          config, '--both', *load)),
+            'kafka': alone('--kafka', stubs.kafka),
+            'rocketmq': alone('--namesrv', stubs.namesrv)}
 
 
 def recovery_kinds(world):
@@ -170,7 +184,14 @@ ROWS = [
     Row('recovery', 'broker killed and started again', recovery_kinds, [
         Check('to the first success', lambda f: f['recovery_s'], 2, 0.5, against=None, unit='s')]),
     Row('dual-write', 'dual write, against two Java clients', dual_write_kinds, [
-        Check('CPU a message', cpu, 1 / 6, 1 / 12)]),
+        Check('CPU a message', cpu, 1 / 10, 1 / 20),
+        Check('messages/s', rate, 3, 5, at_most=False)]),
+    *(Row(f'dual-stub-{size}{"" if stamped else "-plain"}',
+          f'dual write of {size} B against Kafka alone + RocketMQ alone, '
+          f'{"the same bytes" if stamped else "without stamps"}, stubs',
+          lambda world, size=size, stamped=stamped: dual_stub_kinds(world, size, stamped),
+          [Check('CPU a message', cpu, 1.10, 1.05, against=('kafka', 'rocketmq'))])
+      for size in (128, 1024) for stamped in (True, False)),
 ]
 # the broker is never the same after these, so they go last
 LAST = ('disk', 'recovery')
