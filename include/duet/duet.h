@@ -114,6 +114,7 @@ typedef struct duet_producer_stats {
     int64_t replayed;       /* and read back */
     int64_t dropped;        /* copies given up because a side's bounds were reached */
     int64_t refused;        /* copies that side can never take */
+    int64_t isolated;       /* copies whose bytes in the journal are damaged */
     int64_t waits;          /* produce calls that had to wait for a secondary ... */
     int64_t plan_version;   /* of the plan that is carried out */
     int64_t moving; /* partitions that are not yet written to the plan's primary first */

@@ -173,7 +173,7 @@ static dt_status load_listed(const struct duet_snapshot *snapshot, struct duet_t
         if (strcmp(entry->topic, tally->topic) != 0 || entry->group[0] != '\0' ||
             entry->id.kind != DUET_ID_ISSUED || entry->resolved ||
             (entry->kind != DUET_LEDGER_DROPPED && entry->kind != DUET_LEDGER_REFUSED &&
-             entry->kind != DUET_LEDGER_CANCELLED))
+             entry->kind != DUET_LEDGER_CANCELLED && entry->kind != DUET_LEDGER_ISOLATED))
             continue;
         listed->partition = entry->partition;
         listed->side = entry->side;

@@ -51,6 +51,9 @@ struct duet_spill_side {
     uint64_t unread[SPILL_LANES]; /* copies in the journal that are in no list here */
     struct duet_journal_cursor cursor[SPILL_LANES]; /* of the thread that reads */
     uint64_t old; /* of the unread, so many that an earlier process left at least */
+    uint64_t last_lsn[SPILL_LANES]; /* of the last message in the journal */
+    bool
+        has_hole; /* the journal was damaged while it was read: less may come than is unread */
     /* of the thread that reads: what intent.h asks the other side's log for */
     uint64_t accepted_lsn; /* up to there it has all */
     bool is_asked;
@@ -142,6 +145,7 @@ struct duet_outbox {
     pthread_t replay_thread;
     pthread_cond_t replay;
     bool replay_runs, replay_stop, replay_idle;
+    size_t damages_listed; /* of those that reading the journal came across */
     struct dt_buf scratch; /* of the mapping */
     struct duet_property *properties;
     struct duet_ledger_entry *ledger; /* finished entries, not yet in the store */

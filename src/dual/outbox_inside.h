@@ -56,6 +56,8 @@ void duet_outbox_resolve(struct duet_outgoing *outgoing, bool stored);
 
 /* ---- links ---- */
 
+/* The lane's next message is to tell this. */
+void duet_outbox_link_add(struct duet_lane *lane, const struct duet_link_entry *entry);
 /* The message's number was given up, for this reason; what its own link told is untold again. */
 void duet_outbox_give_number_up(const struct duet_outgoing *outgoing,
                                 enum duet_link_kind kind);

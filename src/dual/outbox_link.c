@@ -20,7 +20,7 @@
 #define SMALL_SIZE (64u << 10)
 #define PATIENCE   16
 
-static void add(struct duet_lane *lane, const struct duet_link_entry *entry)
+void duet_outbox_link_add(struct duet_lane *lane, const struct duet_link_entry *entry)
 {
     if (lane->numbers != NULL)
         duet_numbers_keep(lane->numbers, entry);
@@ -38,7 +38,7 @@ void duet_outbox_give_number_up(const struct duet_outgoing *outgoing,
     struct duet_link_entry entry = {(uint8_t)kind, id->instance, id->boot, id->sequence,
                                     id->sequence + 1};
 
-    add(outgoing->lane, &entry);
+    duet_outbox_link_add(outgoing->lane, &entry);
     duet_outbox_link_untold(outgoing);
 }
 
@@ -47,7 +47,7 @@ void duet_outbox_link_untold(const struct duet_outgoing *outgoing)
     const struct duet_outgoing_link *link = outgoing->link;
 
     for (size_t i = 0; link != NULL && i < link->told.count; i++)
-        add(outgoing->lane, &link->told.entries[i]);
+        duet_outbox_link_add(outgoing->lane, &link->told.entries[i]);
 }
 
 void duet_outbox_link_told(const struct duet_outgoing *outgoing)

@@ -177,3 +177,12 @@ bool duet_outgoing_peek(struct dt_span bytes, struct dt_span *stamp, struct dt_s
     *value = take_field(&scan);
     return (format == FORMAT || format == FORMAT_LINK) && dt_scan_ok(&scan);
 }
+
+bool duet_outgoing_stamp(struct dt_span bytes, struct dt_span *stamp)
+{
+    struct dt_scan scan = dt_scan_of(without_note(bytes));
+    uint8_t format = dt_scan_u8(&scan);
+
+    *stamp = dt_scan_bytes(&scan, DUET_STAMP_SIZE);
+    return (format == FORMAT || format == FORMAT_LINK) && dt_scan_ok(&scan);
+}

@@ -36,4 +36,7 @@ dt_status duet_outgoing_decode(struct dt_span bytes, const struct duet_keys *key
 bool duet_outgoing_peek(struct dt_span bytes, struct dt_span *stamp, struct dt_span *key,
                         struct dt_span *value);
 
+/* The stamp alone, of bytes that may be damaged behind it. False: no message begins so. */
+bool duet_outgoing_stamp(struct dt_span bytes, struct dt_span *stamp);
+
 #endif

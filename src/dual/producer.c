@@ -208,6 +208,8 @@ static dt_status open_parts(struct duet_producer *producer, const char *config_p
         status = open_journal(producer);
     if (status == DT_OK)
         status = duet_producer_report(session, &producer->outbox, false);
+    if (status == DT_OK)
+        status = duet_spill_start(&producer->outbox);
     if (status != DT_OK)
         return status;
     if (pthread_create(&producer->thread, NULL, run, producer) != 0)

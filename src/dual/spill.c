@@ -41,6 +41,7 @@ dt_status duet_spill_append(struct duet_lane *lane, int which,
     if (!has_unread(lane))
         lane->spill.oldest_ms = outgoing->made_ms;
     spill->unread[which]++;
+    spill->last_lsn[which] = *lsn;
     outbox->spilled_count++;
     outbox->spilled_bytes += (int64_t)bytes->size;
     return DT_OK;
@@ -139,6 +140,7 @@ static bool take_intent(struct duet_lane *lane, struct duet_outgoing *outgoing,
     if (!has_unread(lane))
         lane->spill.oldest_ms = outgoing->made_ms;
     spill->unread[SPILL_MAIN]++;
+    spill->last_lsn[SPILL_MAIN] = outgoing->lsn;
     outbox->spilled_count++;
     outbox->spilled_bytes += outgoing->journal_size;
     outbox->stats.spilled++;

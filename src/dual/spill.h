@@ -26,12 +26,16 @@
 #include "dual/outbox.h"
 
 /**
- * Opens the journal in `folder`, finds what an earlier process owes, starts the thread. Before
- * the first put; the senders are there. Lock: not held.
+ * Opens the journal in `folder`, finds what an earlier process owes, and puts what is damaged into
+ * the outbox's ledger. Before the first put; the senders are there. Lock: not held.
  * @returns DT_OK; what duet_journal_open() returns; DT_ENOMEM.
  */
 DT_MUST_USE dt_status duet_spill_open(struct duet_outbox *outbox, const char *folder,
                                       int64_t size_max);
+
+/* Starts to read back what is owed: once the ledger has reached the control store, since what is
+ * damaged is not found any more when what stands around it is done. No journal: no-op. DT_ENOMEM. */
+DT_MUST_USE dt_status duet_spill_start(struct duet_outbox *outbox);
 
 /* Stops reading back. Before the senders are freed. Lock: not held. */
 void duet_spill_stop(struct duet_outbox *outbox);

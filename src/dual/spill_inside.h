@@ -22,6 +22,19 @@ void duet_spill_take_stub(struct duet_outgoing *outgoing);
  * read there, into the secondary list. */
 void duet_spill_settle_behind(struct duet_lane *lane);
 
+/* spill_damage.c; Lock: not held. Puts what the damage took into the ledger. `journal` is the
+ * outbox's before it is used, else one that is looked at. DT_EIO, DT_ENOMEM. */
+dt_status duet_spill_isolate(struct duet_outbox *outbox, struct duet_journal *journal,
+                             const struct duet_journal_damage *damage);
+/* The same for what reading came across since the last call. */
+dt_status duet_spill_isolate_found(struct duet_outbox *outbox);
+/* Lanes of the journal without a name get theirs from their messages' stamps; what cannot be
+ * given to any partition is listed. Before the first append. */
+dt_status duet_spill_name_lanes(struct duet_outbox *outbox);
+/* Lock: held. A record that is whole, and no message. */
+void duet_spill_isolate_record(struct duet_lane *lane, enum duet_side side, uint64_t lsn,
+                               const char *reason);
+
 /* The thread; its argument is the outbox. */
 void *duet_spill_run(void *outbox);
 

@@ -40,6 +40,8 @@ static dt_status find_lanes(struct duet_lane *lane, enum duet_side side,
             return status;
         spill->id[which] = id;
         duet_journal_lane_policy(outbox->journal, id, lane->box->fsync);
+        if (id < known_count)
+            spill->last_lsn[which] = known[id].last_lsn;
         if (id >= known_count || known[id].messages == 0)
             continue;
         spill->unread[which] = known[id].messages;
@@ -65,20 +67,24 @@ static dt_status find_sides(struct duet_lane *lane, const struct duet_journal_la
     return status;
 }
 
-static void say_damages(const struct duet_outbox *outbox, const char *folder)
+static dt_status list_damages(struct duet_outbox *outbox, const char *folder)
 {
     const struct duet_journal_damage *damages;
     size_t count = duet_journal_damages(outbox->journal, &damages);
+    dt_status status = DT_OK;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && status == DT_OK; i++) {
         dt_log_error("journal '%s': segment %llx is damaged, %llu records are lost from "
                      "number %llu on: %s",
                      folder, (unsigned long long)damages[i].segment,
                      (unsigned long long)(damages[i].lsn_to - damages[i].lsn_from),
                      (unsigned long long)damages[i].lsn_from, damages[i].what);
+        status = duet_spill_isolate(outbox, outbox->journal, &damages[i]);
+    }
     if (outbox->spilled_count > 0)
         dt_log_info("journal '%s': %lld copies are owed from before", folder,
                     (long long)outbox->spilled_count);
+    return status;
 }
 
 dt_status duet_spill_open(struct duet_outbox *outbox, const char *folder, int64_t size_max)
@@ -97,6 +103,8 @@ dt_status duet_spill_open(struct duet_outbox *outbox, const char *folder, int64_
     dt_status status = duet_journal_open(&config, &outbox->journal);
 
     if (status == DT_OK)
+        status = duet_spill_name_lanes(outbox);
+    if (status == DT_OK)
         duet_journal_stats(outbox->journal, &stats);
     if (status == DT_OK)
         status = duet_journal_lanes(outbox->journal, &known, &known_count);
@@ -105,9 +113,33 @@ dt_status duet_spill_open(struct duet_outbox *outbox, const char *folder, int64_
             status = find_sides(&outbox->boxes[b].lanes[p], known, known_count,
                                 stats.oldest_wall_ms);
     free(known);
+    return status == DT_OK ? list_damages(outbox, folder) : status;
+}
+
+/* Messages of lanes that nobody could name are listed, and hold the journal's segments no more. */
+static dt_status pass_nameless(struct duet_outbox *outbox)
+{
+    struct duet_journal_lane *lanes;
+    size_t count;
+    dt_status status = duet_journal_lanes(outbox->journal, &lanes, &count);
+
+    for (size_t i = 0; i < count && status == DT_OK; i++)
+        if (lanes[i].topic[0] == '\0' && lanes[i].last_lsn > lanes[i].done_lsn)
+            status = duet_journal_done(outbox->journal, lanes[i].id, lanes[i].last_lsn,
+                                       lanes[i].messages, lanes[i].bytes);
+    free(lanes);
+    return status;
+}
+
+dt_status duet_spill_start(struct duet_outbox *outbox)
+{
+    dt_status status;
+
+    if (outbox->journal == NULL)
+        return DT_OK;
+    status = pass_nameless(outbox);
     if (status != DT_OK)
         return status;
-    say_damages(outbox, folder);
     if (pthread_create(&outbox->replay_thread, NULL, duet_spill_run, outbox) != 0)
         return dt_error_set(DT_ENOMEM, "cannot start the thread that reads the journal");
     outbox->replay_runs = true;

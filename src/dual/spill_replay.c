@@ -4,6 +4,7 @@
  * Only this thread reads, and only it moves a lane's cursors; it reads without the lock, so that
  * nobody waits for the disk with it.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -17,6 +18,7 @@
 #include "journal/journal.h"
 
 #define TURN_COUNT     256         /* messages of one lane in one go */
+#define BROKEN_MAX     8           /* of them, such as are no messages */
 #define TURN_BYTES     (1u << 20)  /* the same */
 #define PAYLOAD_MAX    (16u << 20) /* more than a segment holds */
 #define IDLE_MS        200
@@ -29,7 +31,12 @@ struct turn {
     uint64_t count; /* taken from the journal, those that are no messages included */
     int64_t bytes;  /* of their payloads */
     size_t size;    /* in memory */
-    uint64_t broken;
+    uint64_t holes; /* damaged since the journal was opened; counted nowhere */
+    struct broken { /* whole, and no messages */
+        uint64_t lsn;
+        char reason[100];
+    } broken[BROKEN_MAX];
+    size_t broken_count;
     struct duet_outgoing *cancelled_first, *cancelled_last; /* in no log */
     bool asks; /* what comes next may not be in the other side's log ... */
     int64_t ask_from;
@@ -99,11 +106,15 @@ static dt_status read_turn(struct duet_lane *lane, uint64_t unread, struct dt_bu
     dt_status status = DT_OK;
 
     while (turn->count < unread && turn->count < TURN_COUNT &&
-           turn->size < turn->size_max) {
+           turn->broken_count < BROKEN_MAX && turn->size < turn->size_max) {
         struct duet_outgoing *outgoing;
 
         status = duet_journal_next(outbox->journal, spill->id[turn->which], cursor, payload,
                                    &record);
+        if (status == DT_ECORRUPT) {
+            turn->holes++;
+            continue;
+        }
         if (status != DT_OK)
             break;
         turn->count++;
@@ -111,9 +122,13 @@ static dt_status read_turn(struct duet_lane *lane, uint64_t unread, struct dt_bu
         status = duet_outgoing_decode(record.payload, outbox->keys, lane->box->topic,
                                       lane->partition, &outgoing);
         if (status == DT_ECORRUPT) {
-            turn->broken++;
+            struct broken *broken = &turn->broken[turn->broken_count++];
+
+            broken->lsn = record.lsn;
+            snprintf(broken->reason, sizeof(broken->reason), "%s", dt_error_text());
             dt_log_error("record %llu of the journal is given up: %s",
                          (unsigned long long)record.lsn, dt_error_text());
+            status = DT_OK;
             continue;
         }
         if (status != DT_OK) { /* no memory: it is read again */
@@ -147,6 +162,41 @@ static dt_status read_turn(struct duet_lane *lane, uint64_t unread, struct dt_bu
     return status;
 }
 
+/* Lock: held. The lane was read to its end, and holes have swallowed what is still expected. */
+static void give_up_lost(struct duet_lane *lane, const struct turn *turn)
+{
+    struct duet_outbox *outbox = lane->outbox;
+    struct duet_spill_side *spill = &lane->spill.side[turn->side];
+    uint64_t lost = spill->unread[turn->which];
+
+    if (!spill->has_hole || lost == 0 ||
+        spill->cursor[turn->which].lsn < spill->last_lsn[turn->which])
+        return;
+    spill->unread[turn->which] = 0;
+    spill->old -= lost < spill->old ? lost : spill->old;
+    outbox->spilled_count -= (int64_t)lost;
+    if (outbox->spilled_count == 0) /* how many bytes they had is not known */
+        outbox->spilled_bytes = 0;
+}
+
+/* Lock: held. What is given up up to the cursor holds the journal's segments no more, once the
+ * copies before it are stored. */
+static void pass_over(struct duet_lane *lane, const struct turn *turn)
+{
+    struct duet_journal *journal = lane->outbox->journal;
+    const struct duet_spill_side *spill = &lane->spill.side[turn->side];
+    uint32_t id = spill->id[turn->which];
+    uint64_t lsn = spill->cursor[turn->which].lsn;
+    struct duet_outgoing *last = lane->secondary_last;
+
+    if (last == NULL) {
+        if (duet_journal_done(journal, id, lsn, 0, 0) != DT_OK)
+            dt_log_error("the journal: %s", dt_error_text());
+    } else if (last->lsn != 0 && last->journal_lane == id && last->lsn < lsn) {
+        last->lsn = lsn;
+    }
+}
+
 /* Lock: held. */
 static void take_turn(struct duet_lane *lane, struct turn *turn)
 {
@@ -158,7 +208,9 @@ static void take_turn(struct duet_lane *lane, struct turn *turn)
     spill->old -= turn->count < spill->old ? turn->count : spill->old;
     outbox->spilled_count -= (int64_t)turn->count;
     outbox->spilled_bytes -= turn->bytes;
-    outbox->stats.dropped += (int64_t)turn->broken;
+    for (size_t i = 0; i < turn->broken_count; i++)
+        duet_spill_isolate_record(lane, turn->side, turn->broken[i].lsn,
+                                  turn->broken[i].reason);
     while (turn->cancelled_first != NULL) {
         struct duet_outgoing *cancelled = turn->cancelled_first;
 
@@ -176,6 +228,11 @@ static void take_turn(struct duet_lane *lane, struct turn *turn)
         duet_spill_take_stub(at);
         duet_outbox_secondary_append(at);
     }
+    if (turn->holes > 0)
+        lane->spill.side[turn->side].has_hole = true;
+    give_up_lost(lane, turn);
+    if (turn->holes > 0 || turn->broken_count > 0 || spill->has_hole)
+        pass_over(lane, turn);
     duet_spill_settle_behind(lane);
     duet_outbox_pump(lane);
     duet_outbox_wake_waiters(outbox);
@@ -213,7 +270,10 @@ static bool replay_lane(struct duet_lane *lane, struct dt_buf *payload, int64_t 
     unread = lane->spill.side[turn.side].unread[turn.which];
     pthread_mutex_unlock(&outbox->lock);
     status = read_turn(lane, unread, payload, &turn);
-    if (status != DT_OK && status != DT_ENOTFOUND && status != DT_ECORRUPT &&
+    if (turn.holes > 0 && duet_spill_isolate_found(outbox) != DT_OK)
+        dt_log_error("what is damaged in the journal cannot be listed yet: %s",
+                     dt_error_text());
+    if (status != DT_OK && status != DT_ENOTFOUND &&
         dt_clock_ms() - *warned_ms > WARN_PERIOD_MS) {
         *warned_ms = dt_clock_ms();
         dt_log_error("the journal cannot be read now: %s", dt_error_text());
@@ -221,10 +281,9 @@ static bool replay_lane(struct duet_lane *lane, struct dt_buf *payload, int64_t 
     if (turn.asks && turn.count == 0)
         ask(lane, &turn);
     pthread_mutex_lock(&outbox->lock);
-    if (turn.count == 0)
-        return false;
-    take_turn(lane, &turn);
-    return true;
+    if (turn.count > 0 || lane->spill.side[turn.side].has_hole || turn.holes > 0)
+        take_turn(lane, &turn);
+    return turn.count > 0 || turn.holes > 0;
 }
 
 /* Lock: held. */

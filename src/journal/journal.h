@@ -56,11 +56,14 @@ struct duet_journal_config {
     void *context;
 };
 
-/* What was damaged, as opening found it: a hole in the numbers, and where. */
+/* What was damaged: a hole in the numbers, and where. */
 struct duet_journal_damage {
     uint64_t segment;
-    uint64_t lsn_from, lsn_to; /* from <= lsn < to */
+    uint64_t lsn_from, lsn_to; /* from <= lsn < to; both 0: a whole segment, set aside */
     char what[96];             /* a few words, such as "bytes 4096 to 4160 are no record" */
+    /* where its bytes are, as far as they are anywhere: in the folder; "" if they are gone */
+    char file[40];
+    size_t from, to;
 };
 
 struct duet_journal_lane {
@@ -71,6 +74,8 @@ struct duet_journal_lane {
     uint64_t messages; /* still owed */
     uint64_t bytes;
     uint64_t accepted_lsn; /* duet_journal_accept(); 0: never */
+    uint64_t done_lsn;     /* owes nothing up to there */
+    uint64_t last_lsn;     /* of its last message that is owed, or was; 0: none is there */
 };
 
 /**
@@ -99,6 +104,33 @@ void duet_journal_close(struct duet_journal *journal);
 /* The damages found when it was opened; the array lives as long as the journal. */
 size_t duet_journal_damages(const struct duet_journal *journal,
                             const struct duet_journal_damage **out);
+
+/* The n-th damage, from 0 on, that duet_journal_next() came across since. DT_ENOTFOUND: there are
+ * no more. */
+DT_MUST_USE dt_status duet_journal_found(struct duet_journal *journal, size_t n,
+                                         struct duet_journal_damage *out);
+
+/* The bytes of the damage, into `out`, which is cleared; none if they are gone. */
+DT_MUST_USE dt_status duet_journal_damage_read(const struct duet_journal *journal,
+                                               const struct duet_journal_damage *damage,
+                                               struct dt_buf *out);
+
+/* Calls `visit` for each message that can be read, owed or not, in the order of the numbers.
+ * Only while nobody appends: before the first append, or of a journal that is looked at. */
+typedef void duet_journal_visit_fn(void *context, const struct duet_record_view *record);
+DT_MUST_USE dt_status duet_journal_visit(const struct duet_journal *journal,
+                                         duet_journal_visit_fn *visit, void *context);
+
+/* Names a lane whose name is damaged everywhere (its topic is ""), from its messages. DT_EINVAL:
+ * it has a name, or another lane has that one. DT_ENOMEM. */
+DT_MUST_USE dt_status duet_journal_name(struct duet_journal *journal, uint32_t lane,
+                                        const char *topic, int32_t partition, uint8_t side);
+
+/* The folder; lives as long as the journal. */
+const char *duet_journal_dir(const struct duet_journal *journal);
+
+/* 28 bits of the journal's random id: tells journals apart in lists. */
+uint32_t duet_journal_tag(const struct duet_journal *journal);
 
 /* The number of the lane, new or known. DT_ENOMEM, DT_EINVAL: the topic's name is too long. */
 DT_MUST_USE dt_status duet_journal_lane(struct duet_journal *journal, const char *topic,
@@ -147,7 +179,9 @@ struct duet_journal_cursor {
 /**
  * The lane's next message behind the cursor, which moves. `payload` is cleared and filled.
  * @returns DT_OK; DT_ENOTFOUND: there is none (yet: what was appended can be read once it is
- *          written); DT_EIO, DT_ECORRUPT: it cannot be read any more; DT_ENOMEM.
+ *          written); DT_ECORRUPT: what comes next was damaged since the journal was opened, and
+ *          may hold messages of the lane: duet_journal_found() says what; the cursor is behind it.
+ *          DT_EIO: it cannot be read now. DT_ENOMEM.
  */
 DT_MUST_USE dt_status duet_journal_next(struct duet_journal *journal, uint32_t lane,
                                         struct duet_journal_cursor *cursor,

@@ -37,8 +37,9 @@ struct journal_segment {
     uint64_t end_lsn;    /* behind its last record */
     /* per lane: its last message here (0: none) */
     uint64_t *last_lsn;
-    size_t lane_count; /* of last_lsn */
-    size_t owing;      /* lanes with a message here that is owed */
+    size_t lane_count;       /* of last_lsn */
+    size_t torn_at, torn_to; /* as opening found it: bytes at its end that are no record */
+    size_t owing;            /* lanes with a message here that is owed */
 };
 
 /* Bytes on their way to a file. */
@@ -62,6 +63,10 @@ struct journal_cached {
         uint32_t at;
     } * spots;
     size_t spot_count, spot_capacity;
+    struct journal_hole {
+        uint64_t lsn_from, lsn_to;
+    } * holes; /* damaged since it was opened, ascending */
+    size_t hole_count;
 };
 
 enum journal_spare_state { SPARE_NONE, SPARE_READY, SPARE_FULL_DISK, SPARE_BOUND };
@@ -108,9 +113,11 @@ struct duet_journal {
     uint64_t syncs, writes;
 
     pthread_mutex_t
-        read_lock; /* of the two below; never taken with `lock` held, nor it with this */
+        read_lock; /* of what is below; never taken with `lock` held, nor it with this */
     struct journal_cached cached[DUET_JOURNAL_CACHED];
     uint64_t clock;
+    struct duet_journal_damage *found; /* by reading */
+    size_t found_count;
 };
 
 /* What a RESULT record says of its number. */
@@ -145,6 +152,13 @@ void journal_path(const struct duet_journal *journal, uint64_t number,
 
 /* wait.c: waits until something changed. False: until_ms is over, or the journal ends. */
 bool journal_wait_changed(struct duet_journal *journal, int64_t until_ms);
+
+/* damage.c: puts the damage behind `count` others. Bytes from `from` to `to` of the segment's file;
+ * both 0: they are gone. DT_ENOMEM. */
+dt_status journal_damage_add(struct duet_journal_damage **damages, size_t *count,
+                             const struct duet_journal_damage *damage);
+void journal_damage_place(struct duet_journal_damage *damage, uint64_t segment, size_t from,
+                          size_t to);
 
 /* recover.c; before the thread runs. */
 dt_status journal_recover(struct duet_journal *journal);

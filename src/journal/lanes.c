@@ -236,6 +236,10 @@ dt_status duet_journal_lanes(struct duet_journal *journal, struct duet_journal_l
         to->messages = lane->messages;
         to->bytes = lane->bytes;
         to->accepted_lsn = lane->accepted_lsn;
+        to->done_lsn = lane->done_lsn;
+        for (const struct journal_segment *at = journal->oldest; at != NULL; at = at->next)
+            if (id < at->lane_count && at->last_lsn[id] > to->last_lsn)
+                to->last_lsn = at->last_lsn[id];
         snprintf(to->topic, sizeof(to->topic), "%s",
                  lane->topic != NULL ? lane->topic : "");
     }
@@ -262,11 +266,4 @@ void duet_journal_stats(struct duet_journal *journal, struct duet_journal_stats 
     out->syncs = journal->syncs;
     out->writes = journal->writes;
     pthread_mutex_unlock(&journal->lock);
-}
-
-size_t duet_journal_damages(const struct duet_journal *journal,
-                            const struct duet_journal_damage **out)
-{
-    *out = journal->damages;
-    return journal->damage_count;
 }

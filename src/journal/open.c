@@ -147,6 +147,7 @@ void duet_journal_close(struct duet_journal *journal)
         journal_lane_fini(&journal->lanes[i]);
     free(journal->lanes);
     free(journal->damages);
+    free(journal->found);
     journal_cache_free(journal);
     if (journal->spare_fd >= 0 && journal->spare == SPARE_READY)
         journal->disk->close(journal->spare_fd);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,7 +14,8 @@
 /* A segment as the reader needs to know it, copied under the lock. */
 struct target {
     struct duet_segment_header header;
-    size_t size; /* written */
+    size_t size;      /* written */
+    uint64_t end_lsn; /* behind the last record of that */
 };
 
 /* ---- the cache ---- */
@@ -22,6 +24,7 @@ static void forget(struct journal_cached *cached)
 {
     free(cached->bytes);
     free(cached->spots);
+    free(cached->holes);
     memset(cached, 0, sizeof(*cached));
 }
 
@@ -55,6 +58,13 @@ static struct journal_cached *find_cached(struct duet_journal *journal, uint64_t
     return oldest;
 }
 
+/* What is not there any more is damaged: zeros are no records. */
+static void lose_rest(struct journal_cached *cached, const struct target *target)
+{
+    memset(cached->bytes + cached->loaded, 0, target->size - cached->loaded);
+    cached->loaded = target->size;
+}
+
 static dt_status read_more(const struct duet_journal *journal,
                            struct journal_cached *cached, const struct target *target)
 {
@@ -67,6 +77,10 @@ static dt_status read_more(const struct duet_journal *journal,
     cached->bytes = grown;
     journal_path(journal, target->header.number, path);
     fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        lose_rest(cached, target);
+        return DT_OK;
+    }
     if (fd < 0)
         return dt_error_set(DT_EIO, "'%s': %s", path, strerror(errno));
     while (cached->loaded < target->size) {
@@ -79,8 +93,10 @@ static dt_status read_more(const struct duet_journal *journal,
             int error = errno;
 
             close(fd);
-            return n == 0 ? dt_error_set(DT_ECORRUPT, "'%s' is shorter than it was", path)
-                          : dt_error_set(DT_EIO, "'%s': %s", path, strerror(error));
+            if (n < 0)
+                return dt_error_set(DT_EIO, "'%s': %s", path, strerror(error));
+            lose_rest(cached, target);
+            return DT_OK;
         }
         cached->loaded += (size_t)n;
     }
@@ -108,6 +124,61 @@ static dt_status add_spot(struct journal_cached *cached)
     return DT_OK;
 }
 
+static bool was_there(const struct duet_journal *journal, uint64_t segment,
+                      uint64_t lsn_from)
+{
+    for (size_t i = 0; i < journal->damage_count; i++)
+        if (journal->damages[i].segment == segment &&
+            journal->damages[i].lsn_from == lsn_from)
+            return true;
+    return false;
+}
+
+/* Bytes `from` to `to` are no record, though they were, before the journal was opened or since. */
+static dt_status add_hole(struct duet_journal *journal, struct journal_cached *cached,
+                          const struct duet_damage *damage)
+{
+    struct duet_journal_damage found = {
+        .segment = cached->number, .lsn_from = damage->lsn_from, .lsn_to = damage->lsn_to};
+    struct journal_hole *grown;
+    dt_status status;
+
+    if (cached->hole_count > 0 &&
+        cached->holes[cached->hole_count - 1].lsn_to > found.lsn_from)
+        found.lsn_from = cached->holes[cached->hole_count - 1].lsn_to;
+    if (found.lsn_from >= found.lsn_to ||
+        was_there(journal, cached->number, damage->lsn_from))
+        return DT_OK;
+    grown = realloc(cached->holes, (cached->hole_count + 1) * sizeof(*grown));
+    if (grown == NULL)
+        return dt_error_set(DT_ENOMEM, "no memory for the index of a segment");
+    cached->holes = grown;
+    grown[cached->hole_count++] = (struct journal_hole){found.lsn_from, found.lsn_to};
+    for (size_t i = 0; i < journal->found_count; i++) /* the cache had let go of it */
+        if (journal->found[i].segment == found.segment &&
+            journal->found[i].lsn_to >= found.lsn_to)
+            return DT_OK;
+    journal_damage_place(&found, cached->number, damage->from, damage->to);
+    snprintf(found.what, sizeof(found.what), "bytes %zu to %zu are no records any more",
+             damage->from, damage->to);
+    status = journal_damage_add(&journal->found, &journal->found_count, &found);
+    if (status != DT_OK)
+        cached->hole_count--;
+    return status;
+}
+
+/* All that was written is a record, or the end of it is damaged. */
+static dt_status check_end(struct duet_journal *journal, struct journal_cached *cached,
+                           const struct target *target)
+{
+    struct duet_damage damage = {.from = cached->walk.at,
+                                 .to = cached->loaded,
+                                 .lsn_from = cached->walk.next_lsn,
+                                 .lsn_to = target->end_lsn};
+
+    return damage.lsn_from < damage.lsn_to ? add_hole(journal, cached, &damage) : DT_OK;
+}
+
 /* Reads the segment as far as it is written, if that was not done yet. */
 static dt_status load(struct duet_journal *journal, const struct target *target,
                       struct journal_cached **out)
@@ -130,9 +201,14 @@ static dt_status load(struct duet_journal *journal, const struct target *target,
     cached->walk.bytes = dt_span_of(cached->bytes, cached->loaded);
     while (status == DT_OK &&
            ((event = duet_walk_next(&cached->walk)) == DUET_WALK_RECORD ||
-            event == DUET_WALK_DAMAGED))
-        if (event == DUET_WALK_RECORD && cached->walk.record.kind == DUET_RECORD_MESSAGE)
+            event == DUET_WALK_DAMAGED)) {
+        if (event == DUET_WALK_DAMAGED)
+            status = add_hole(journal, cached, &cached->walk.damage);
+        else if (cached->walk.record.kind == DUET_RECORD_MESSAGE)
             status = add_spot(cached);
+    }
+    if (status == DT_OK)
+        status = check_end(journal, cached, target);
     if (status != DT_OK)
         forget(cached); /* half an index would hide messages */
     return status;
@@ -155,6 +231,9 @@ static bool find_target(struct duet_journal *journal, uint32_t lane, uint64_t *f
     if (at != NULL) {
         target->header = at->header;
         target->size = at->written_size;
+        target->end_lsn = at->end_lsn <= journal->reached.written
+                              ? at->end_lsn
+                              : journal->reached.written + 1;
     }
     pthread_mutex_unlock(&journal->lock);
     return at != NULL && target->size > DUET_SEGMENT_HEADER_SIZE; /* else not yet written */
@@ -185,6 +264,17 @@ static struct journal_spot *find_spot(struct journal_cached *cached, uint32_t la
     return low < cached->spot_count ? &cached->spots[low] : NULL;
 }
 
+/* A hole that the lane has not been told of, before its next message. */
+static const struct journal_hole *find_hole(const struct journal_cached *cached,
+                                            uint64_t from, const struct journal_spot *spot)
+{
+    for (size_t i = 0; i < cached->hole_count; i++)
+        if (cached->holes[i].lsn_to > from + 1 &&
+            (spot == NULL || cached->holes[i].lsn_from < spot->lsn))
+            return &cached->holes[i];
+    return NULL;
+}
+
 static dt_status copy_out(const struct journal_cached *cached,
                           const struct journal_spot *spot, struct dt_buf *payload,
                           struct duet_record_view *record)
@@ -211,6 +301,7 @@ static dt_status next_spot(struct duet_journal *journal, uint32_t lane,
 {
     uint64_t from = cursor->lsn;
     struct journal_cached *cached;
+    const struct journal_hole *hole = NULL;
     struct journal_spot *spot;
     struct target target;
     dt_status status;
@@ -221,13 +312,23 @@ static dt_status next_spot(struct duet_journal *journal, uint32_t lane,
     status = load(journal, &target, &cached);
     if (status == DT_OK) {
         spot = find_spot(cached, lane, from, cursor);
-        if (spot == NULL)
+        hole = find_hole(cached, from, spot);
+        if (hole != NULL)
+            status = dt_error_set(DT_ECORRUPT,
+                                  "segment %llx of the journal was damaged since it was "
+                                  "opened: numbers %llu to %llu",
+                                  (unsigned long long)cached->number,
+                                  (unsigned long long)hole->lsn_from,
+                                  (unsigned long long)hole->lsn_to - 1);
+        else if (spot == NULL)
             status = dt_error_set(DT_ENOTFOUND, "not yet written");
         else
             status = copy_out(cached, spot, payload, record);
         if (status == DT_OK) {
             cursor->lsn = record->lsn;
             cursor->spot++;
+        } else if (hole != NULL) {
+            cursor->lsn = hole->lsn_to - 1;
         }
     }
     pthread_mutex_unlock(&journal->read_lock);

@@ -14,31 +14,32 @@
 #include "base/file.h"
 #include "base/status.h"
 
-static dt_status note_damage(struct duet_journal *journal, uint64_t segment,
-                             uint64_t lsn_from, uint64_t lsn_to, const char *what)
-{
-    struct duet_journal_damage *grown =
-        realloc(journal->damages, (journal->damage_count + 1) * sizeof(*journal->damages));
+#define ASIDE ".damaged"
 
-    if (grown == NULL)
-        return dt_error_set(DT_ENOMEM, "no memory for the list of damages");
-    journal->damages = grown;
-    grown += journal->damage_count++;
-    grown->segment = segment;
-    grown->lsn_from = lsn_from;
-    grown->lsn_to = lsn_to;
-    snprintf(grown->what, sizeof(grown->what), "%s", what);
-    return DT_OK;
+enum { FILE_SIZE_MAX = 1 << 30 };
+
+/* Bytes `from` to `to` of `segment`'s file; both 0: they are gone. */
+static dt_status note_damage(struct duet_journal *journal, uint64_t segment,
+                             uint64_t lsn_from, uint64_t lsn_to, size_t from, size_t to,
+                             const char *what)
+{
+    struct duet_journal_damage damage = {
+        .segment = segment, .lsn_from = lsn_from, .lsn_to = lsn_to};
+
+    journal_damage_place(&damage, segment, from, to);
+    snprintf(damage.what, sizeof(damage.what), "%s", what);
+    return journal_damage_add(&journal->damages, &journal->damage_count, &damage);
 }
 
 /* ---- files ---- */
 
-/* The number in a name like "0000000000000001.seg", or 0. */
-static uint64_t number_of(const char *name)
+/* The number in a name like "0000000000000001.seg", with `tail` behind; or 0. */
+static uint64_t number_of(const char *name, const char *tail)
 {
     uint64_t number = 0;
 
-    if (strlen(name) != 20 || strcmp(name + 16, ".seg") != 0)
+    if (strlen(name) < 20 || strncmp(name + 16, ".seg", 4) != 0 ||
+        strcmp(name + 20, tail) != 0)
         return 0;
     for (int i = 0; i < 16; i++) {
         int c = name[i];
@@ -57,7 +58,8 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static dt_status list_segments(const char *dir, uint64_t **out, size_t *count)
+static dt_status list_segments(const char *dir, const char *tail, uint64_t **out,
+                               size_t *count)
 {
     DIR *folder = opendir(dir);
     struct dirent *entry;
@@ -68,7 +70,7 @@ static dt_status list_segments(const char *dir, uint64_t **out, size_t *count)
     if (folder == NULL)
         return dt_error_set(DT_EIO, "'%s': %s", dir, strerror(errno));
     while ((entry = readdir(folder)) != NULL) {
-        uint64_t number = number_of(entry->d_name);
+        uint64_t number = number_of(entry->d_name, tail);
 
         if (number == 0)
             continue;
@@ -177,7 +179,7 @@ static dt_status walk_segment(struct duet_journal *journal, struct journal_segme
                               struct dt_span bytes)
 {
     struct duet_walk walk;
-    enum duet_walk_event event;
+    enum duet_walk_event event = DUET_WALK_END;
     dt_status status = DT_OK;
 
     duet_walk_init(&walk, bytes, &segment->header);
@@ -192,7 +194,11 @@ static dt_status walk_segment(struct duet_journal *journal, struct journal_segme
         snprintf(what, sizeof(what), "bytes %zu to %zu are no records", walk.damage.from,
                  walk.damage.to);
         status = note_damage(journal, segment->header.number, walk.damage.lsn_from,
-                             walk.damage.lsn_to, what);
+                             walk.damage.lsn_to, walk.damage.from, walk.damage.to, what);
+    }
+    if (event == DUET_WALK_TORN) {
+        segment->torn_at = walk.at;
+        segment->torn_to = bytes.size;
     }
     segment->size = segment->written_size = walk.at;
     segment->end_lsn = walk.next_lsn;
@@ -231,7 +237,18 @@ static dt_status count_owed(struct duet_journal *journal, struct dt_buf *bytes)
     return DT_OK;
 }
 
-/* A file without a readable header: empty ones were a spare segment; others are set aside. */
+static dt_status note_aside(struct duet_journal *journal, uint64_t number, const char *file,
+                            const char *what)
+{
+    struct duet_journal_damage damage = {.segment = number, .to = FILE_SIZE_MAX};
+
+    snprintf(damage.file, sizeof(damage.file), "%s", file);
+    snprintf(damage.what, sizeof(damage.what), "%s", what);
+    return journal_damage_add(&journal->damages, &journal->damage_count, &damage);
+}
+
+/* A file without a readable header: empty ones were a spare segment; others are set aside, and
+ * listed with those that were before (list_aside). */
 static dt_status set_aside(struct duet_journal *journal, uint64_t number,
                            enum duet_header_state state)
 {
@@ -241,18 +258,35 @@ static dt_status set_aside(struct duet_journal *journal, uint64_t number,
     if (journal->is_look)
         return state == DUET_HEADER_EMPTY
                    ? DT_OK
-                   : note_damage(journal, number, journal->next_lsn, journal->next_lsn,
-                                 "no readable header");
+                   : note_aside(journal, number, path + strlen(path) - 20,
+                                "no readable header");
     if (state == DUET_HEADER_EMPTY) {
         if (journal->disk->unlink(path) != 0)
             return dt_error_set(DT_EIO, "'%s': %s", path, strerror(errno));
         return DT_OK;
     }
-    snprintf(aside, sizeof(aside), "%s.damaged", path);
+    snprintf(aside, sizeof(aside), "%s" ASIDE, path);
     if (rename(path, aside) != 0)
         return dt_error_set(DT_EIO, "'%s': %s", path, strerror(errno));
-    return note_damage(journal, number, journal->next_lsn, journal->next_lsn,
-                       "no readable header: set aside as .damaged");
+    return DT_OK;
+}
+
+/* Each time: whoever lists them elsewhere may have been killed before. */
+static dt_status list_aside(struct duet_journal *journal)
+{
+    uint64_t *numbers;
+    size_t count;
+    dt_status status = list_segments(journal->dir, ASIDE, &numbers, &count);
+
+    for (size_t i = 0; i < count && status == DT_OK; i++) {
+        char file[40];
+
+        snprintf(file, sizeof(file), "%016llx.seg" ASIDE, (unsigned long long)numbers[i]);
+        status = note_aside(journal, numbers[i], file,
+                            "no readable header: set aside as .damaged");
+    }
+    free(numbers);
+    return status;
 }
 
 static bool has_segments(const struct duet_journal *journal)
@@ -283,8 +317,11 @@ static dt_status recover_segment(struct duet_journal *journal, uint64_t number,
             DT_ECORRUPT, "segment %llu begins with number %llu, before the end of an older",
             (unsigned long long)number, (unsigned long long)header.first_lsn);
     if (has_segments(journal) && header.first_lsn > journal->next_lsn) {
-        status = note_damage(journal, number, journal->next_lsn, header.first_lsn,
-                             "records before this segment are gone");
+        const struct journal_segment *before = journal->current;
+
+        status = note_damage(journal, before->torn_to > 0 ? before->header.number : number,
+                             journal->next_lsn, header.first_lsn, before->torn_at,
+                             before->torn_to, "records before this segment are gone");
         if (status != DT_OK)
             return status;
     }
@@ -302,11 +339,13 @@ dt_status journal_recover(struct duet_journal *journal)
     struct dt_buf bytes;
     uint64_t *numbers;
     size_t count;
-    dt_status status = list_segments(journal->dir, &numbers, &count);
+    dt_status status = list_segments(journal->dir, "", &numbers, &count);
 
     dt_buf_init(&bytes, (size_t)2 << 30);
     for (size_t i = 0; i < count && status == DT_OK; i++)
         status = recover_segment(journal, numbers[i], &bytes);
+    if (status == DT_OK)
+        status = list_aside(journal);
     for (uint32_t id = 0; id < journal->lane_count && status == DT_OK; id++)
         journal_settle(journal, id);
     if (status == DT_OK)

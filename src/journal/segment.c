@@ -178,3 +178,26 @@ enum duet_walk_event duet_walk_next(struct duet_walk *walk)
         return DUET_WALK_DAMAGED;
     return is_zero(walk->bytes.data + walk->at, left) ? DUET_WALK_END : DUET_WALK_TORN;
 }
+
+bool duet_record_guess(struct dt_span bytes, uint64_t lsn_from, uint64_t lsn_to,
+                       struct duet_record_view *out)
+{
+    struct dt_scan scan = dt_scan_of(bytes);
+    size_t size = dt_scan_u32(&scan);
+    uint8_t kind;
+
+    dt_scan_u32(&scan);
+    out->lsn = dt_scan_u64(&scan);
+    kind = dt_scan_u8(&scan);
+    out->kind = (enum duet_record_kind)kind;
+    out->side = dt_scan_u8(&scan);
+    out->flags = dt_scan_u16(&scan);
+    out->lane = dt_scan_u32(&scan);
+    if (!dt_scan_ok(&scan) || size < DUET_RECORD_HEADER_SIZE ||
+        size > DUET_RECORD_SIZE_MAX || kind == 0 || kind >= DUET_RECORD_KINDS ||
+        out->lsn < lsn_from || out->lsn >= lsn_to)
+        return false;
+    size -= DUET_RECORD_HEADER_SIZE;
+    out->payload = dt_scan_bytes(&scan, size < scan.left ? size : scan.left);
+    return true;
+}

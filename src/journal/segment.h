@@ -103,4 +103,10 @@ void duet_walk_init(struct duet_walk *walk, struct dt_span bytes,
 /* What comes next. After TORN and END it stays at them. */
 enum duet_walk_event duet_walk_next(struct duet_walk *walk);
 
+/* What a damaged record may have been: its head at the front of `bytes` has a kind, a size and a
+ * number in [lsn_from, lsn_to) that can be. Its sum is not asked; the payload ends with the bytes
+ * at the latest, and may be anything. False: no head. */
+bool duet_record_guess(struct dt_span bytes, uint64_t lsn_from, uint64_t lsn_to,
+                       struct duet_record_view *out);
+
 #endif

@@ -30,7 +30,14 @@ static inline enum duet_side duet_other_side(enum duet_side side)
     return side == DUET_KAFKA ? DUET_ROCKETMQ : DUET_KAFKA;
 }
 
-enum duet_id_kind { DUET_ID_ISSUED = 0, DUET_ID_KAFKA = 1, DUET_ID_ROCKETMQ = 2 };
+/* A record of a journal has no id that anybody knows once it is damaged: instance is then the
+ * journal's tag, sequence its number there. */
+enum duet_id_kind {
+    DUET_ID_ISSUED = 0,
+    DUET_ID_KAFKA = 1,
+    DUET_ID_ROCKETMQ = 2,
+    DUET_ID_JOURNAL = 15
+};
 
 struct duet_id {
     uint8_t kind;      /* 4 bits */
