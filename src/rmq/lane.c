@@ -319,6 +319,24 @@ static void has_no_master(struct rmq_lane *lane)
         rmq_lane_back_off(lane);
 }
 
+/* Its window is full, or it is down. True: somebody else takes what was for it. */
+static bool wait_for_broker(struct rmq_lane *lane)
+{
+    const struct rmq_pace *pace = &lane->broker->pace;
+    int64_t now_ms = dt_clock_ms();
+
+    if (lane->kind == RMQ_LANE_SPREAD && rmq_pace_is_down(pace, now_ms)) {
+        rmq_lane_collect(lane);
+        if (rmq_lane_pass_on(lane))
+            return true;
+    }
+    if (dt_list_is_empty(&lane->waiting))
+        dt_list_append(&lane->broker->waiting, &lane->waiting);
+    /* it may be long before a request ends there */
+    dt_timer_set_sooner(lane->timer, rmq_pace_next_ms(pace, now_ms));
+    return false;
+}
+
 /* Starts one request, or what comes before it. True: another may follow at once. */
 static bool step(struct rmq_lane *lane)
 {
@@ -339,11 +357,8 @@ static bool step(struct rmq_lane *lane)
         has_no_master(lane);
         return true;
     }
-    if (!rmq_pace_may_start(&lane->broker->pace)) {
-        if (dt_list_is_empty(&lane->waiting))
-            dt_list_append(&lane->broker->waiting, &lane->waiting);
-        return false;
-    }
+    if (!rmq_pace_may_start(&lane->broker->pace, dt_clock_ms()))
+        return wait_for_broker(lane);
     return rmq_lane_fly(lane, address) && lane->kind != RMQ_LANE_ORDERED;
 }
 

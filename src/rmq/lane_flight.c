@@ -130,7 +130,7 @@ bool rmq_lane_fly(struct rmq_lane *lane, const char *address)
     flight->is_used = true;
     flight->has_waited = false;
     flight->started_ms = dt_clock_ms();
-    flight->number = rmq_pace_started(&lane->broker->pace);
+    flight->number = rmq_pace_started(&lane->broker->pace, flight->started_ms);
     lane->flying++;
     flight->call.timeout_ms = client->request_timeout_ms;
     rmq_call_start(client, address, &flight->call);
@@ -155,7 +155,8 @@ static void land(struct rmq_flight *flight, enum rmq_pace_end end)
 /* Those that found the broker's window full. */
 static void wake_waiting(struct rmq_send_broker *broker)
 {
-    while (rmq_pace_may_start(&broker->pace) && !dt_list_is_empty(&broker->waiting)) {
+    while (!dt_list_is_empty(&broker->waiting) &&
+           rmq_pace_may_start(&broker->pace, dt_clock_ms())) {
         struct rmq_lane *lane =
             DT_CONTAINER(broker->waiting.next, struct rmq_lane, waiting);
 

@@ -12,9 +12,15 @@ void rmq_pace_init(struct rmq_pace *pace, int32_t window_max)
     *pace = (struct rmq_pace){.window = window_max, .window_max = window_max};
 }
 
-uint64_t rmq_pace_started(struct rmq_pace *pace)
+int64_t rmq_pace_next_ms(const struct rmq_pace *pace, int64_t now_ms)
+{
+    return pace->probe_ms > now_ms ? pace->probe_ms : now_ms + RMQ_PACE_PROBE_MS;
+}
+
+uint64_t rmq_pace_started(struct rmq_pace *pace, int64_t now_ms)
 {
     pace->in_flight++;
+    pace->probe_ms = now_ms + RMQ_PACE_PROBE_MS;
     return ++pace->last_number;
 }
 
@@ -60,6 +66,10 @@ void rmq_pace_ended(struct rmq_pace *pace, enum rmq_pace_end end, uint64_t numbe
     pace->in_flight--;
     if (end == RMQ_PACE_NOTHING)
         return;
+    if (end == RMQ_PACE_ANSWERED)
+        pace->failing_ms = 0;
+    else if (pace->failing_ms == 0)
+        pace->failing_ms = now_ms;
     if (end == RMQ_PACE_BUSY && latency_ms < BUSY_LATENCY_MS)
         latency_ms = BUSY_LATENCY_MS;
     if (end == RMQ_PACE_FAILED && latency_ms < FAILED_LATENCY_MS)

@@ -8,6 +8,10 @@
  * A broker that answers late or fails is avoided for a while by those who have a choice; how long
  * is the table of the Java client's latency fault tolerance.
  *
+ * Those who have none wait for it. Each of them backs off by itself, but there may be hundreds: so
+ * from a broker that has carried out nothing for RMQ_PACE_DOWN_MS they have one request a second
+ * between them, until it carries one out.
+ *
  * Pure: no clock; times are those of dt_clock_ms().
  */
 #ifndef RMQ_PACE_H
@@ -23,7 +27,11 @@ struct rmq_pace {
     uint64_t last_number;       /* of a request */
     uint64_t cut_number;        /* the last one sent before the window was halved */
     int64_t avoid_until_ms;
+    int64_t failing_ms; /* since when nothing was carried out; 0: it was */
+    int64_t probe_ms;   /* while that is long: no request before */
 };
+
+enum { RMQ_PACE_DOWN_MS = 1000, RMQ_PACE_PROBE_MS = 1000 };
 
 /* How a request ended. */
 enum rmq_pace_end {
@@ -35,13 +43,23 @@ enum rmq_pace_end {
 
 void rmq_pace_init(struct rmq_pace *pace, int32_t window_max);
 
-static inline bool rmq_pace_may_start(const struct rmq_pace *pace)
+static inline bool rmq_pace_is_down(const struct rmq_pace *pace, int64_t now_ms)
 {
+    return pace->failing_ms != 0 && now_ms - pace->failing_ms >= RMQ_PACE_DOWN_MS;
+}
+
+static inline bool rmq_pace_may_start(const struct rmq_pace *pace, int64_t now_ms)
+{
+    if (rmq_pace_is_down(pace, now_ms))
+        return pace->in_flight == 0 && now_ms >= pace->probe_ms;
     return pace->in_flight < pace->window;
 }
 
+/* When to ask again, at the latest, after rmq_pace_may_start() said no. */
+int64_t rmq_pace_next_ms(const struct rmq_pace *pace, int64_t now_ms);
+
 /* Returns the request's number, for rmq_pace_ended(). */
-uint64_t rmq_pace_started(struct rmq_pace *pace);
+uint64_t rmq_pace_started(struct rmq_pace *pace, int64_t now_ms);
 void rmq_pace_ended(struct rmq_pace *pace, enum rmq_pace_end end, uint64_t number,
                     int64_t latency_ms, int64_t now_ms);
 
