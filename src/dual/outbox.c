@@ -72,8 +72,11 @@ dt_status duet_outbox_init(struct duet_outbox *outbox, struct duet_plan *plan,
     pthread_cond_init(&outbox->room, &monotonic);
     pthread_cond_init(&outbox->replay, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    for (int side = 0; side < DUET_SIDES; side++)
+    outbox->now_ms = dt_clock_ms();
+    for (int side = 0; side < DUET_SIDES; side++) {
         outbox->seat[side] = (struct duet_seat){outbox, (enum duet_side)side};
+        duet_breaker_init(&outbox->breaker[side], outbox->now_ms);
+    }
     outbox->plan = plan;
     outbox->keys = keys;
     outbox->zone = config->zone;

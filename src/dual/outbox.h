@@ -6,6 +6,9 @@
  * that order, in the secondary list until the other side has it, then gone. What is waiting is
  * bounded: bytes unanswered by the primary, and bytes owed to the secondary, each by memory_max.
  *
+ * A side that does not answer is handed one message a second (model/breaker.h); what is for it waits
+ * in those lists, so nothing is reordered, and the bounds are the same.
+ *
  * The primary follows the plan, lane by lane, by the rules LANE and PEND (outbox_change.c); until
  * a lane may move it goes on as before.
  *
@@ -27,6 +30,7 @@
 #include "dual/session.h"
 #include "duet/duet.h"
 #include "journal/journal.h"
+#include "model/breaker.h"
 #include "side/sender.h"
 
 /* What the outbox writes into the ledger. */
@@ -74,6 +78,8 @@ struct duet_lane { /* one partition of one route */
         int64_t progress_ms; /* when the old primary last answered */
     } change;
     uint64_t next_sequence;
+    int64_t last_deadline_ms;
+    bool is_unsorted; /* some deadline is before that of an earlier message */
     int64_t known_end
         [DUET_SIDES]; /* of the log: nothing sent later stands before it; 0: unknown */
     struct duet_numbers_lane *numbers; /* NULL: none is kept */
@@ -85,8 +91,9 @@ struct duet_lane { /* one partition of one route */
     struct duet_outgoing
         *unhanded; /* first of the secondary list that its sender has not got */
     size_t handed;
-    size_t secondary_count; /* in the secondary list */
-    struct {                /* spill.h */
+    size_t secondary_count;  /* in the secondary list */
+    size_t with[DUET_SIDES]; /* with that side's sender, of both lists */
+    struct {                 /* spill.h */
         struct duet_spill_side side[DUET_SIDES];
         int64_t oldest_ms; /* when the oldest of the unread was made, or before */
         struct duet_outgoing *behind_first, *behind_last;
@@ -136,6 +143,13 @@ struct duet_outbox {
         enum duet_side side;
     } seat[DUET_SIDES];
     unsigned ended; /* bit per side: its sender takes nothing any more */
+    struct duet_breaker breaker[DUET_SIDES];
+    struct {
+        bool is_told;      /* ... that it does not answer; the tick's alone */
+        int64_t logged_ms; /* when that was */
+        int64_t since_ms;  /* ... it has not answered */
+    } away[DUET_SIDES];
+    int64_t now_ms; /* as of the last tick: near enough for the breakers */
     struct duet_numbers *numbers;
     struct duet_side_client *client[DUET_SIDES]; /* of the senders */
     struct duet_journal *journal;                /* NULL: none */

@@ -88,6 +88,7 @@ static void release(struct duet_lane *lane)
 static bool is_silent(const struct duet_lane *lane, int64_t now_ms)
 {
     return now_ms - lane->change.progress_ms >= SILENT_MS ||
+           lane->outbox->breaker[lane->primary].state != DUET_BREAKER_CLOSED ||
            !duet_sender_reachable(lane->outbox->sender[lane->primary]);
 }
 

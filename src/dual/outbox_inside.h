@@ -1,6 +1,6 @@
 /*
  * outbox_inside.h - what the outbox's files share: outbox.c its life, outbox_put.c the way in,
- * outbox_primary.c the primary's list, outbox_sent.c the senders and their outcomes,
+ * outbox_primary.c the primary's list, outbox_sent.c the senders and their outcomes, outbox_breaker.c whether they answer,
  * outbox_secondary.c the copies that are owed, outbox_change.c the change of primary,
  * outbox_tick.c what time brings, outbox_answer.c the answers, outbox_end.c the last of them,
  * outbox_ledger.c what left the normal path, outbox_link.c what the next record tells of it.
@@ -70,6 +70,12 @@ void duet_outbox_link_attach(struct duet_outgoing *outgoing);
 void duet_outbox_link_taken(const struct duet_outgoing *outgoing);
 
 /* ---- sending and answering ---- */
+
+/* Whether the lane may hand a message to the side's sender now: its breaker is closed, or this is
+ * the one message a second, of a lane that has none there already. */
+bool duet_outbox_may_send(const struct duet_lane *lane, enum duet_side side);
+/* What time brings for the breakers. Lock: not held. */
+void duet_outbox_look_at_sides(struct duet_outbox *outbox, int64_t now_ms);
 
 /* Hands the message to the side's sender. As duet_sender_send(); DT_ECLOSED: it has ended. */
 dt_status duet_outbox_send(struct duet_outgoing *outgoing, enum duet_side side);

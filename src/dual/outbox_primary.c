@@ -69,7 +69,8 @@ void duet_outbox_pump_primary(struct duet_lane *lane)
             return;
         /* what is refused now is answered when it is the first: duet_outbox_tick() */
         if (((next->with | next->stored) & (1u << lane->primary)) == 0 &&
-            duet_outbox_send(next, lane->primary) != DT_OK)
+            (!duet_outbox_may_send(lane, lane->primary) ||
+             duet_outbox_send(next, lane->primary) != DT_OK))
             return;
         lane->unsent = next->next;
     }

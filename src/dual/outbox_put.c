@@ -137,14 +137,15 @@ static dt_status check_secondary_takes(struct duet_outgoing *outgoing)
 static dt_status send_primary(struct duet_outgoing *outgoing)
 {
     struct duet_lane *lane = outgoing->lane;
-
+    bool waits = lane->unsent != NULL || lane->change.holds ||
+                 !duet_outbox_may_send(lane, lane->primary);
     dt_status status = DT_OK;
 
-    if (lane->box->is_intent) /* it is sent later: what can be told now is */
+    if (waits || lane->box->is_intent) /* it is sent later: what can be told now is */
         status = duet_outbox_check(outgoing, lane->primary);
     if (status == DT_OK)
         status = duet_intent_put(outgoing);
-    if (status != DT_OK || lane->unsent != NULL || lane->change.holds || outgoing->lsn != 0)
+    if (status != DT_OK || waits || outgoing->lsn != 0)
         return status;
     return duet_outbox_send(outgoing, lane->primary);
 }
@@ -205,6 +206,8 @@ static dt_status put_locked(struct duet_outbox *outbox, struct duet_outgoing *ou
                                 duet_side_name(duet_other_side(lane->primary)),
                                 (long long)outbox->memory_max);
     }
+    lane->is_unsorted |= outgoing->deadline_ms < lane->last_deadline_ms;
+    lane->last_deadline_ms = outgoing->deadline_ms;
     duet_outgoing_append(&lane->primary_first, &lane->primary_last, outgoing);
     if (lane->unsent == NULL && (outgoing->with & (1u << lane->primary)) == 0)
         lane->unsent = outgoing;

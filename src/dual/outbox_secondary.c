@@ -71,8 +71,11 @@ void duet_outbox_pump(struct duet_lane *lane)
 
     while (lane->handed < DUET_LANE_WINDOW && (next = next_unhanded(lane)) != NULL) {
         enum duet_side side = duet_outgoing_target(next);
-        dt_status status = duet_outbox_send(next, side);
+        dt_status status;
 
+        if (!duet_outbox_may_send(lane, side))
+            return;
+        status = duet_outbox_send(next, side);
         if (status == DT_ENOMEM || status == DT_ECLOSED)
             return; /* the sender is full: again after its next outcome, or at the next tick */
         if (status == DT_OK) {

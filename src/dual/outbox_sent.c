@@ -60,8 +60,11 @@ dt_status duet_outbox_send(struct duet_outgoing *outgoing, enum duet_side side)
     /* its outcome waits for our lock */
     if (status == DT_OK)
         status = duet_sender_send(lane->outbox->sender[side], &send);
-    if (status == DT_OK)
+    if (status == DT_OK) {
         outgoing->with |= (uint8_t)(1u << side);
+        lane->with[side]++;
+        duet_breaker_sent(&lane->outbox->breaker[side], lane->outbox->now_ms);
+    }
     return status;
 }
 
@@ -168,6 +171,10 @@ void duet_outbox_sent(void *context, void *token, enum duet_outcome outcome,
     answer.callback = NULL;
     pthread_mutex_lock(&outbox->lock);
     outgoing->with &= (uint8_t) ~(1u << seat->side);
+    lane->with[seat->side]--;
+    /* if it closes the breaker, the next tick hands over what waits in other lanes */
+    (void)duet_breaker_ended(&outbox->breaker[seat->side], outcome != DUET_IN_DOUBT,
+                             outbox->now_ms);
     if (position >= lane->known_end[seat->side])
         lane->known_end[seat->side] = position + 1;
     if (outgoing->is_owed)

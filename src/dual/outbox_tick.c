@@ -24,8 +24,10 @@ static bool expire(struct duet_outgoing *first, int64_t now_ms)
                 return false;
             continue;
         }
-        if (at->deadline_ms > now_ms)
+        if (at->deadline_ms > now_ms && !at->lane->is_unsorted)
             return true;
+        if (at->deadline_ms > now_ms)
+            continue;
         if (half)
             late = duet_outgoing_target(at);
         if (!duet_outbox_answer_later(at, DUET_RESULT_IN_DOUBT,
@@ -58,6 +60,8 @@ static bool refuse_first(struct duet_lane *lane, struct duet_answer *answer, cha
         duet_outbox_cancel(first, "the journal failed before it was sent", answer);
         return true;
     }
+    if (!duet_outbox_may_send(lane, lane->primary))
+        return false;
     status = duet_outbox_send(first, lane->primary);
     if (status == DT_OK)
         lane->unsent = first->next;
@@ -80,6 +84,16 @@ static bool finish_first(struct duet_lane *lane, struct duet_answer *answer)
     return true;
 }
 
+/* Lock: held. With nothing left that waits for its deadline, they may come in any order again. */
+static void forget_deadlines(struct duet_lane *lane)
+{
+    if (lane->primary_first != NULL || lane->secondary_first != NULL ||
+        lane->spill.stub_first != NULL || lane->spill.behind_first != NULL)
+        return;
+    lane->is_unsorted = false;
+    lane->last_deadline_ms = 0;
+}
+
 static void tick_lane(struct duet_outbox *outbox, struct duet_lane *lane, int64_t now_ms)
 {
     char reason[160];
@@ -95,6 +109,7 @@ static void tick_lane(struct duet_outbox *outbox, struct duet_lane *lane, int64_
             expire(lane->spill.behind_first, now_ms))
             (void)expire(lane->primary_first, now_ms);
         duet_spill_forget_stubs(lane);
+        forget_deadlines(lane);
         any = finish_first(lane, &answer) ||
               refuse_first(lane, &answer, reason, sizeof(reason));
         if (!any) {
@@ -114,6 +129,7 @@ void duet_outbox_tick(struct duet_outbox *outbox)
 {
     int64_t now_ms = dt_clock_ms();
 
+    duet_outbox_look_at_sides(outbox, now_ms);
     for (size_t b = 0; b < outbox->box_count; b++) /* boxes and lanes never change */
         for (size_t p = 0; p < outbox->boxes[b].lane_count; p++)
             tick_lane(outbox, &outbox->boxes[b].lanes[p], now_ms);

@@ -202,6 +202,9 @@ dt_status duet_producer_report(struct duet_session *session, struct duet_outbox 
     instance.pending_bytes =
         outbox->primary_bytes + outbox->secondary_bytes + outbox->spilled_bytes;
     instance.oldest_s = oldest_s(outbox, instance.heartbeat_ms);
+    for (int side = 0; side < DUET_SIDES; side++)
+        snprintf(instance.breaker[side], sizeof(instance.breaker[side]), "%s",
+                 duet_breaker_state_name(outbox->breaker[side].state));
     settled = outbox->doubtful == 0 && instance.pending_messages == 0;
     pthread_mutex_unlock(&outbox->lock);
     for (size_t b = 0; b < outbox->box_count && status == DT_OK; b++)

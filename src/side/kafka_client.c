@@ -7,7 +7,7 @@
 #include "base/status.h"
 #include "side/kafka.h"
 
-enum { AGAIN_MS = 50 };
+enum { AGAIN_MS = 50, RECONNECT_MS = 1000 };
 
 static void wait_a_little(void)
 {
@@ -228,6 +228,24 @@ static const struct duet_side_ops kafka_ops = {
     .reader_new = duet_kafka_reader_new,
 };
 
+static bool is_set(const struct duet_kafka_client *client, const char *name)
+{
+    for (size_t i = 0; i < client->setting_count; i++)
+        if (strcmp(client->settings[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* A broker that is away is tried once a second, like the other side's: librdkafka's own bound of
+ * 10 s is how late it would be seen to be back. */
+static dt_status set_reconnect(struct duet_kafka_client *client)
+{
+    if (is_set(client, "reconnect.backoff.ms") ||
+        is_set(client, "reconnect.backoff.max.ms"))
+        return DT_OK;
+    return duet_kafka_set_int(client->template, "reconnect.backoff.max.ms", RECONNECT_MS);
+}
+
 static dt_status fill_template(struct duet_kafka_client *client,
                                const struct duet_config *config, const char *name)
 {
@@ -251,6 +269,8 @@ static dt_status fill_template(struct duet_kafka_client *client,
     }
     if (status == DT_OK)
         status = duet_kafka_set(client->template, "client.id", name);
+    if (status == DT_OK)
+        status = set_reconnect(client);
     return status;
 }
 

@@ -18,7 +18,8 @@ enum {
     POLL_MS = 100,
     FLUSH_MS = 20,    /* long enough for the broker threads to see that linger is over */
     SILENT_MS = 3000, /* no outcome for so long: ask whether anybody is there */
-    PROBE_EVERY_MS = 500, /* also how long one question waits */
+    PROBE_EVERY_MS = 1000,
+    PROBE_WAIT_MS = 500,  /* so long waits one question */
     RECORD_OVERHEAD = 64, /* the most that a record and its batch take beside the bytes */
     HEADER_OVERHEAD = 10
 };
@@ -246,7 +247,7 @@ static void probe(struct kafka_sender *sender)
         sender->doubted = true;
     if (!sender->doubted || now_ms - sender->probe_ms < PROBE_EVERY_MS)
         return;
-    if (rd_kafka_metadata(sender->handle, 0, NULL, &metadata, PROBE_EVERY_MS) ==
+    if (rd_kafka_metadata(sender->handle, 0, NULL, &metadata, PROBE_WAIT_MS) ==
         RD_KAFKA_RESP_ERR_NO_ERROR) {
         rd_kafka_metadata_destroy(metadata);
         sender->doubted = false;

@@ -66,7 +66,7 @@ struct duet_instance { /* a row of `status` */
     int64_t heartbeat_ms; /* wall clock */
     bool closed;          /* ended in order */
     int64_t in_doubt, dropped, pending_messages, pending_bytes, oldest_s;
-    char breaker[DUET_SIDES][16]; /* "closed", "open", "none" */
+    char breaker[DUET_SIDES][16]; /* "closed", "open", "probing"; "none": it has none */
     uint32_t window; /* producers: no id of an earlier window will be fixed any more */
 };
 
