@@ -71,7 +71,7 @@ typedef struct duet_message {
  *
  * @param out the caller's, until duet_producer_close().
  * @returns DT_OK; DT_EINVAL: the file or the name is wrong; DT_EBUSY: a living process on this
- * host has the name; DT_ENOTFOUND: no plan (`duet plan init`); DT_EUNREACH: the control store;
+ * host has the name, or `duet journal adopt` is not through with its journal; DT_ENOTFOUND: no plan (`duet plan init`); DT_EUNREACH: the control store;
  * DT_ENOSPC, DT_EIO: state_dir cannot be written; DT_ENOMEM.
  */
 DT_API DT_MUST_USE dt_status duet_producer_open(const char *config_path, const char *name,

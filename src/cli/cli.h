@@ -51,6 +51,7 @@ int cli_advance(struct cli *cli, int argc, char **argv);
 int cli_rollback(struct cli *cli, int argc, char **argv);
 int cli_report(struct cli *cli, int argc, char **argv);
 int cli_journal(struct cli *cli, int argc, char **argv);
+int cli_journal_adopt(struct cli *cli, int argc, char **argv); /* behind `adopt` */
 int cli_compare(struct cli *cli, int argc, char **argv);
 
 /* Reads `--name value` and `--name=value`; ends with an option of name NULL. Words that are no

@@ -229,7 +229,7 @@ static int write_text(struct cli *cli, const struct looked *looked, bool payload
 
 int cli_journal(struct cli *cli, int argc, char **argv)
 {
-    const char *words[2];
+    const char *words[2] = {NULL, NULL};
     bool payload = false, check;
     const struct cli_option options[] = {{"--payload", &payload, NULL, NULL, NULL},
                                          {NULL, NULL, NULL, NULL, NULL}};
@@ -238,15 +238,15 @@ int cli_journal(struct cli *cli, int argc, char **argv)
     int exit_code;
     dt_status status;
 
+    if (argc > 0 && strcmp(argv[0], "adopt") == 0)
+        return cli_journal_adopt(cli, argc - 1, argv + 1);
     if (!cli_parse(cli, argc, argv, options, words, 2, &count))
         return CLI_USAGE;
-    if (count > 0 && strcmp(words[0], "adopt") == 0)
-        return cli_usage(cli, "'journal adopt' comes later: this version does not have it; "
-                              "a producer of the same name takes its journal over itself");
     check = count > 0 && strcmp(words[0], "check") == 0;
     if (count != 2 || (!check && strcmp(words[0], "list") != 0))
-        return cli_usage(cli, "journal list DIR or journal check DIR: DIR is the folder "
-                              "'journal' in a producer's folder of state_dir");
+        return cli_usage(cli,
+                         "journal list|check DIR, or journal adopt DIR --reason T: DIR is "
+                         "the folder 'journal' in a producer's folder of state_dir");
     if (check && payload)
         return cli_usage(cli, "--payload belongs to journal list");
     status = duet_journal_look(words[1], &looked.journal);

@@ -26,7 +26,8 @@ static const struct cli_command commands[] = {
      "counts per day, and what left the normal path"},
     {"compare", cli_compare, "[--group G] [--tables T,...]",
      "rows of the live stores against the shadow stores"},
-    {"journal", cli_journal, "list|check DIR [--payload]",
+    {"journal", cli_journal,
+     "list DIR [--payload] | check DIR | adopt DIR --reason T [--wait S]",
      "what a producer still owes to a side, and what of it is damaged"},
 };
 

@@ -159,6 +159,7 @@ struct duet_outbox {
     pthread_t replay_thread;
     pthread_cond_t replay;
     bool replay_runs, replay_stop, replay_idle;
+    int64_t cancelled_copies, doubtful_copies; /* listed so, of those from the journal */
     size_t damages_listed; /* of those that reading the journal came across */
     struct dt_buf scratch; /* of the mapping */
     struct duet_property *properties;

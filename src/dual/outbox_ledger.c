@@ -75,6 +75,7 @@ void duet_outbox_note_in_doubt(const struct duet_outgoing *outgoing, enum duet_s
 {
     struct duet_ledger_entry entry;
 
+    outgoing->lane->outbox->doubtful_copies++;
     duet_outbox_fill_entry(&entry, DUET_LEDGER_IN_DOUBT, outgoing, side, reason);
     duet_outbox_ledger_push(outgoing->lane->outbox, &entry);
 }

@@ -2,6 +2,7 @@
  * producer.c - the public producer: opens session, sides and outbox; one thread of its own
  * adopts plans, answers what is late and reports.
  */
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
@@ -161,22 +162,55 @@ static dt_status check_intent(const struct duet_config *config, const char *fold
         folder);
 }
 
+/* What it owed has been sent by somebody else: it is kept for who wants to look, and a new one
+ * begins. One that is still being sent stays in the way: its messages are older than all new ones. */
+static dt_status leave_taken(const struct duet_outbox *outbox, const char *folder)
+{
+    enum duet_journal_adoption state;
+    char aside[PATH_MAX + 64];
+    dt_status status = duet_journal_adoption(folder, &state);
+
+    assert(outbox->journal == NULL);
+    if (status != DT_OK)
+        return status;
+    if (state != DUET_JOURNAL_TAKEN)
+        return dt_error_set(
+            DT_EBUSY,
+            "journal '%s' is being taken over: run `duet journal adopt %s` to "
+            "its end first",
+            folder, folder);
+    snprintf(aside, sizeof(aside), "%s.taken-%lld", folder, (long long)dt_clock_wall_ms());
+    if (rename(folder, aside) != 0)
+        return dt_error_set(DT_EIO, "'%s': %s", folder, strerror(errno));
+    dt_log_warning(
+        "journal '%s' was taken over while this producer was away; it is kept as "
+        "'%s', and a new one begins",
+        folder, aside);
+    return DT_OK;
+}
+
 static dt_status open_journal(struct duet_producer *producer)
 {
     struct duet_session *session = &producer->session;
     char folder[PATH_MAX + 16];
+    dt_status status;
 
     snprintf(folder, sizeof(folder), "%s/journal", session->home.folder);
     if (has_intent(&producer->outbox)) {
-        dt_status status = check_intent(session->config, folder);
-
+        status = check_intent(session->config, folder);
         if (status != DT_OK)
             return status;
         note_ends(&producer->outbox);
     }
     if (session->config->journal_max == 0)
         return DT_OK;
-    return duet_spill_open(&producer->outbox, folder, session->config->journal_max);
+    status = duet_spill_open(&producer->outbox, folder, session->config->journal_max);
+    if (status != DT_ESTATE)
+        return status;
+    status = leave_taken(&producer->outbox, folder);
+    return status == DT_OK
+               ? duet_spill_open(&producer->outbox, folder, session->config->journal_max)
+               : status;
 }
 
 static dt_status open_parts(struct duet_producer *producer, const char *config_path,

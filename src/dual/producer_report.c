@@ -133,7 +133,8 @@ static void give_back(struct duet_outbox *outbox, const struct duet_ledger_entry
     pthread_mutex_unlock(&outbox->lock);
 }
 
-static dt_status report_ledger(struct duet_session *session, struct duet_outbox *outbox)
+dt_status duet_producer_report_ledger(struct duet_session *session,
+                                      struct duet_outbox *outbox)
 {
     struct duet_ledger_entry *entries;
     size_t count = take_ledger(outbox, &entries);
@@ -211,7 +212,7 @@ dt_status duet_producer_report(struct duet_session *session, struct duet_outbox 
         for (size_t p = 0; p < outbox->boxes[b].lane_count && status == DT_OK; p++)
             status = report_lane(session, &outbox->boxes[b].lanes[p], closed && settled);
     if (status == DT_OK)
-        status = report_ledger(session, outbox);
+        status = duet_producer_report_ledger(session, outbox);
     if (status == DT_OK)
         status = duet_store_heartbeat(session->store, &instance);
     return status;

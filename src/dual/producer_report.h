@@ -14,4 +14,8 @@
 dt_status duet_producer_report(struct duet_session *session, struct duet_outbox *outbox,
                                bool closed);
 
+/* Only what left the normal path. What did not arrive goes with the next call. */
+dt_status duet_producer_report_ledger(struct duet_session *session,
+                                      struct duet_outbox *outbox);
+
 #endif

@@ -28,7 +28,7 @@ static dt_status check_keys(struct duet_session *session)
     return DT_OK;
 }
 
-dt_status duet_session_open(const char *config_path, const char *name,
+dt_status duet_session_join(const char *config_path, const char *name,
                             struct duet_session *session)
 {
     dt_status status;
@@ -51,8 +51,19 @@ dt_status duet_session_open(const char *config_path, const char *name,
                          session->plan->migration, session->config->migration);
     if (status == DT_OK)
         status = check_keys(session);
-    if (status == DT_OK)
-        status = duet_home_open(session->config->state_dir, name, &session->home);
+    if (status != DT_OK)
+        duet_session_close(session);
+    return status;
+}
+
+dt_status duet_session_open(const char *config_path, const char *name,
+                            struct duet_session *session)
+{
+    dt_status status = duet_session_join(config_path, name, session);
+
+    if (status != DT_OK)
+        return status;
+    status = duet_home_open(session->config->state_dir, name, &session->home);
     if (status != DT_OK)
         duet_session_close(session);
     return status;

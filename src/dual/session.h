@@ -22,6 +22,9 @@ struct duet_session {
     int64_t store_failed_ms; /* rate limit of the log line */
 };
 
+/* All but the home: for who acts in no instance's name. */
+dt_status duet_session_join(const char *config_path, const char *name,
+                            struct duet_session *session);
 dt_status duet_session_open(const char *config_path, const char *name,
                             struct duet_session *session);
 void duet_session_close(struct duet_session *session);

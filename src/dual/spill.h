@@ -33,6 +33,10 @@
 DT_MUST_USE dt_status duet_spill_open(struct duet_outbox *outbox, const char *folder,
                                       int64_t size_max);
 
+/* The same for a journal of another producer, which is to be taken over. */
+DT_MUST_USE dt_status duet_spill_adopt(struct duet_outbox *outbox, const char *folder,
+                                       int64_t size_max);
+
 /* Starts to read back what is owed: once the ledger has reached the control store, since what is
  * damaged is not found any more when what stands around it is done. No journal: no-op. DT_ENOMEM. */
 DT_MUST_USE dt_status duet_spill_start(struct duet_outbox *outbox);

@@ -87,10 +87,12 @@ static dt_status list_damages(struct duet_outbox *outbox, const char *folder)
     return status;
 }
 
-dt_status duet_spill_open(struct duet_outbox *outbox, const char *folder, int64_t size_max)
+static dt_status open_journal(struct duet_outbox *outbox, const char *folder,
+                              int64_t size_max, bool takes_over)
 {
     struct duet_journal_config config = {.dir = folder,
                                          .size_max = size_max,
+                                         .takes_over = takes_over,
                                          .segment_size = SEGMENT_SIZE,
                                          .fsync = DUET_FSYNC_INTERVAL,
                                          .fsync_interval_ms = FSYNC_INTERVAL_MS,
@@ -114,6 +116,16 @@ dt_status duet_spill_open(struct duet_outbox *outbox, const char *folder, int64_
                                 stats.oldest_wall_ms);
     free(known);
     return status == DT_OK ? list_damages(outbox, folder) : status;
+}
+
+dt_status duet_spill_open(struct duet_outbox *outbox, const char *folder, int64_t size_max)
+{
+    return open_journal(outbox, folder, size_max, false);
+}
+
+dt_status duet_spill_adopt(struct duet_outbox *outbox, const char *folder, int64_t size_max)
+{
+    return open_journal(outbox, folder, size_max, true);
 }
 
 /* Messages of lanes that nobody could name are listed, and hold the journal's segments no more. */

@@ -217,6 +217,7 @@ static void take_turn(struct duet_lane *lane, struct turn *turn)
         turn->cancelled_first = cancelled->next;
         duet_outbox_note(OUTBOX_CANCELLED, cancelled, duet_other_side(turn->side),
                          "its producer ended before it was in any log");
+        outbox->cancelled_copies++;
         duet_intent_cancelled(cancelled);
         duet_outgoing_free(cancelled);
     }

@@ -47,6 +47,7 @@ struct duet_journal_config {
     enum duet_fsync fsync;        /* of lanes that are given no other */
     int64_t fsync_interval_ms;    /* for DUET_FSYNC_INTERVAL */
     const struct duet_disk *disk; /* NULL: the system's */
+    bool takes_over;              /* also what somebody else has taken, or begun to */
     /* The journal has come further: once for all that one write or sync carried. Called on the
      * journal's thread, without its lock; it writes nothing until it returns. May be NULL. */
     void (*progress)(void *context, const struct duet_journal_progress *progress);
@@ -82,7 +83,8 @@ struct duet_journal_lane {
  * Opens the journal, or makes an empty one. What a killed process left half written at the very
  * end is cut; damage before that is kept apart and listed.
  *
- * @returns DT_OK; DT_EBUSY: a living process has it (the text says which); DT_ECORRUPT: the
+ * @returns DT_OK; DT_EBUSY: a living process has it (the text says which); DT_ESTATE: somebody else
+ *          has taken it over, or begun to (duet_journal_adoption()); DT_ECORRUPT: the
  *          folder holds segments of two journals, or of another version; DT_ENOSPC, DT_EIO,
  *          DT_EINVAL, DT_ENOMEM.
  */
@@ -97,6 +99,23 @@ DT_MUST_USE dt_status duet_journal_open(const struct duet_journal_config *config
  *          process that writes it was faster, again; else as duet_journal_open().
  */
 DT_MUST_USE dt_status duet_journal_look(const char *dir, struct duet_journal **out);
+
+/* Whose the journal in a folder is. */
+enum duet_journal_adoption {
+    DUET_JOURNAL_OWN,    /* its producer's */
+    DUET_JOURNAL_TAKING, /* somebody has begun to send what it owes */
+    DUET_JOURNAL_TAKEN   /* ... and has sent all */
+};
+
+/* Reads the mark. A folder that is not there is its producer's. DT_EIO, DT_ECORRUPT: no mark. */
+DT_MUST_USE dt_status duet_journal_adoption(const char *dir,
+                                            enum duet_journal_adoption *state);
+
+/* Writes the mark, durable when it returns: by who holds the journal open with `takes_over`.
+ * `about`: lines for people. */
+DT_MUST_USE dt_status duet_journal_adopt_mark(const char *dir,
+                                              enum duet_journal_adoption state,
+                                              const char *about);
 
 /* Writes and syncs what was appended, then ends. NULL: no-op. */
 void duet_journal_close(struct duet_journal *journal);

@@ -40,6 +40,22 @@ static dt_status lock_folder(struct duet_journal *journal)
     return status;
 }
 
+/* With the lock held: who takes a journal over marks it under the same lock. */
+static dt_status check_owner(const struct duet_journal_config *config)
+{
+    enum duet_journal_adoption state;
+    dt_status status = duet_journal_adoption(config->dir, &state);
+
+    if (status != DT_OK || config->takes_over || state == DUET_JOURNAL_OWN)
+        return status;
+    return dt_error_set(DT_ESTATE,
+                        state == DUET_JOURNAL_TAKEN
+                            ? "it has been taken over, see '%s/adopted'"
+                            : "it is being taken over: run `duet journal adopt` to its end "
+                              "first, see '%s/adopted'",
+                        config->dir);
+}
+
 static struct duet_journal *make(const char *dir)
 {
     struct duet_journal *journal = calloc(1, sizeof(*journal));
@@ -83,6 +99,8 @@ dt_status duet_journal_open(const struct duet_journal_config *config,
     journal->broken = config->broken;
     journal->context = config->context;
     status = lock_folder(journal);
+    if (status == DT_OK)
+        status = check_owner(config);
     if (status == DT_OK)
         status = journal_recover(journal);
     if (status == DT_OK)

@@ -182,6 +182,25 @@ dt_status duet_control_audit(struct duet_sql *sql, const char *command, const ch
                         NULL);
 }
 
+struct audit {
+    const char *command, *detail, *reason;
+};
+
+static dt_status put_audit(struct duet_sql *sql, void *context)
+{
+    const struct audit *audit = context;
+
+    return duet_control_audit(sql, audit->command, audit->detail, audit->reason);
+}
+
+dt_status duet_store_audit(struct duet_store *store, const char *command,
+                           const char *detail, const char *reason)
+{
+    struct audit audit = {command, detail, reason};
+
+    return duet_sql_write(&store->sql, put_audit, &audit);
+}
+
 dt_status duet_store_audit_lines(struct duet_store *store, struct duet_audit_line **out,
                                  size_t *count)
 {

@@ -232,6 +232,10 @@ dt_status duet_store_ledger(struct duet_store *store, struct duet_ledger_entry *
 dt_status duet_store_ledger_totals(struct duet_store *store,
                                    int64_t totals[DUET_LEDGER_KINDS]);
 
+/* A line for what is done beside the plan. NULL texts give "". */
+dt_status duet_store_audit(struct duet_store *store, const char *command,
+                           const char *detail, const char *reason);
+
 struct duet_audit_line {
     int64_t at_ms;
     char actor[128], command[64], detail[512], reason[256];

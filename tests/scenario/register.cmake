@@ -33,7 +33,7 @@ function(duet_scenario kind name script)
 endfunction()
 
 set(scenarios whole_move consumer_kill producer_kill rocketmq_killed_while_live switch_speed
-    commands bad_input)
+    commands bad_input journal_adopt)
 foreach(name ${scenarios})
   duet_scenario(memory ${name} ${name})
 endforeach()
