@@ -91,6 +91,10 @@ function(duet_register_tests)
       add_test(NAME long.journal_crash COMMAND test_journal_crash) # 10,000 crashes
       set_tests_properties(long.journal_crash PROPERTIES LABELS long TIMEOUT 900
                            ENVIRONMENT JOURNAL_CRASHES=12500)
+      add_test(NAME long.sketch_mutations COMMAND test_model_differ) # 100,000 of them
+      add_test(NAME long.sketch_experiments COMMAND test_sketch_experiments)
+      set_tests_properties(long.sketch_mutations long.sketch_experiments PROPERTIES LABELS long
+                           TIMEOUT 900 ENVIRONMENT "SKETCH_MUTATIONS=100000;SKETCH_FULL=1")
     endif()
   endif()
   file(GLOB scripts CONFIGURE_DEPENDS tests/house/*.sh)

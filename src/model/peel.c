@@ -224,3 +224,28 @@ uint32_t duet_sketch_next_width(uint32_t width, double estimate)
     }
     return 0;
 }
+
+enum duet_peeled duet_peel_ladder(const struct duet_sketch *difference,
+                                  const struct duet_digest_key *key, struct duet_nets *nets,
+                                  uint32_t *width)
+{
+    enum duet_peeled result = DUET_PEEL_BEYOND;
+
+    memset(nets, 0, sizeof(*nets));
+    *width = DUET_SKETCH_WIDTH_MIN;
+    while (*width != 0 && *width <= difference->width) {
+        struct duet_sketch rung;
+        double estimate;
+
+        if (duet_sketch_copy(&rung, difference) != DT_OK)
+            return DUET_PEEL_NO_MEMORY;
+        duet_sketch_fold(&rung, *width);
+        estimate = duet_sketch_estimate(&rung);
+        result = duet_peel(&rung, key, nets);
+        duet_sketch_fini(&rung);
+        if (result != DUET_PEEL_BEYOND)
+            break;
+        *width = duet_sketch_next_width(*width, estimate);
+    }
+    return result;
+}

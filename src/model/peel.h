@@ -41,6 +41,13 @@ enum duet_peeled duet_peel(struct duet_sketch *sketch, const struct duet_digest_
                            struct duet_nets *nets);
 void duet_nets_fini(struct duet_nets *nets);
 
+/* The same from the narrowest rung up: folds a copy to width 16, and goes on to the width that the
+ * estimate asks for until the difference is listed or `difference` itself is too narrow. *width:
+ * where it ended. Who has only a narrow one yet asks for the rungs instead (sketch_bytes.h). */
+enum duet_peeled duet_peel_ladder(const struct duet_sketch *difference,
+                                  const struct duet_digest_key *key, struct duet_nets *nets,
+                                  uint32_t *width);
+
 /* About how many copies the difference is, from the counts of its cells: 20 % off (rms) at width
  * 16, 10 % at 64. Sums of squares, so a pair with net c weighs c^2. */
 double duet_sketch_estimate(const struct duet_sketch *sketch);
