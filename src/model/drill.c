@@ -6,6 +6,11 @@ enum duet_drill duet_drill_choose(double differing, uint64_t counted)
 {
     if (duet_sketch_next_width(0, differing) != 0)
         return DUET_DRILL_LADDER;
+    return duet_drill_beyond_ladder(differing, counted);
+}
+
+enum duet_drill duet_drill_beyond_ladder(double differing, uint64_t counted)
+{
     return differing * DENSE > (double)counted ? DUET_DRILL_RANGES : DUET_DRILL_PARTS;
 }
 

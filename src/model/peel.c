@@ -214,10 +214,11 @@ double duet_sketch_estimate(const struct duet_sketch *sketch)
 
 uint32_t duet_sketch_next_width(uint32_t width, double estimate)
 {
-    /* room for 30 % more at a load of 0.65; the last one is tried to what it can hold at all */
+    /* room for 30 % more at a load of 0.65; the last one holds 0.77, and since a narrow table's
+     * estimate may be far off it is tried up to 1.6 times that */
     for (uint32_t next = DUET_SKETCH_WIDTH_MIN; next <= DUET_SKETCH_WIDTH_MAX;
          next *= LADDER_STEP) {
-        double room = next < DUET_SKETCH_WIDTH_MAX ? 0.65 / 1.3 : 0.77;
+        double room = next < DUET_SKETCH_WIDTH_MAX ? 0.65 / 1.3 : 0.77 * 1.6;
 
         if (next > width && DUET_SKETCH_TABLES * next * room >= estimate)
             return next;
