@@ -335,6 +335,22 @@ void duet_idset_clean(struct duet_idset *set)
         set->entries[i].dirty = false;
 }
 
+bool duet_idset_run(const struct duet_idset_entry *entry, uint64_t at, uint64_t *to)
+{
+    size_t index;
+
+    *to = UINT64_MAX;
+    if (entry == NULL || at >= entry->end)
+        return false;
+    index = hole_index(entry, at);
+    if (index < entry->hole_count && entry->holes[index].from <= at) {
+        *to = entry->holes[index].to;
+        return false;
+    }
+    *to = index < entry->hole_count ? entry->holes[index].from : entry->end;
+    return true;
+}
+
 /* ---- difference ---- */
 
 /* The k-th interval that `entry` has not passed: its holes, then all from its end on. */

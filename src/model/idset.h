@@ -59,6 +59,10 @@ uint64_t duet_idset_size(const struct duet_idset *set);
 const struct duet_idset_entry *duet_idset_find(const struct duet_idset *set, uint8_t kind,
                                                uint32_t instance, uint16_t boot);
 
+/* Whether the number `at` of an entry (NULL: of one that is not there) is in the set, and where
+ * the run of numbers of which that is true ends: *to > at. */
+bool duet_idset_run(const struct duet_idset_entry *entry, uint64_t at, uint64_t *to);
+
 /* Calls `visit` for each maximal interval of ids that is in `a` and not in `b`, ascending. */
 typedef void (*duet_idset_visit_fn)(void *context, uint8_t kind, uint32_t instance,
                                     uint16_t boot, struct duet_interval interval);
