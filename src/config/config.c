@@ -22,6 +22,7 @@ static void route_fini(struct duet_route_config *route)
     free(route->ack);
     free(route->journal);
     free(route->fsync);
+    free(route->delivery);
 }
 
 void duet_config_free(struct duet_config *config)
@@ -146,6 +147,20 @@ static dt_status map_topic(struct duet_yaml *yaml, struct duet_route_config *rou
                : dt_error_set(DT_ENOMEM, "no memory for the configuration");
 }
 
+/* With `spill`, a host that dies between the two writes leaves a hole that nobody tells of: to
+ * wait for it in order would be for nothing. */
+static dt_status check_delivery(struct duet_yaml *yaml,
+                                const struct duet_route_config *route)
+{
+    if (strcmp(route->delivery, "order") != 0 || strcmp(route->journal, "intent") == 0 ||
+        strcmp(route->ack, "both") == 0)
+        return DT_OK;
+    return duet_yaml_error(yaml, route->line,
+                           "'delivery: order' of '%s' needs 'journal: intent' or 'ack: "
+                           "both'; found 'journal: %s' and 'ack: %s'",
+                           route->topic, route->journal, route->ack);
+}
+
 static dt_status finish(struct duet_yaml *yaml, struct duet_config *config)
 {
     char key_path[PATH_MAX];
@@ -153,6 +168,8 @@ static dt_status finish(struct duet_yaml *yaml, struct duet_config *config)
 
     for (size_t i = 0; status == DT_OK && i < config->route_count; i++)
         status = map_topic(yaml, &config->routes[i]);
+    for (size_t i = 0; status == DT_OK && i < config->route_count; i++)
+        status = check_delivery(yaml, &config->routes[i]);
     if (status == DT_OK)
         status = each_once(yaml, config, by_kafka_name, kafka_name, "topic");
     if (status == DT_OK)

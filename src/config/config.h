@@ -25,10 +25,11 @@ struct duet_route_config {
     int32_t partitions;   /* 1 to 65535 */
     char **groups;
     size_t group_count;
-    char *ack;     /* primary, both */
-    char *journal; /* spill, intent */
-    char *fsync;   /* auto, always, interval, never */
-    int line;      /* in the file, for errors that are found later */
+    char *ack;      /* primary, both */
+    char *journal;  /* spill, intent */
+    char *fsync;    /* auto, always, interval, never */
+    char *delivery; /* flow, order */
+    int line;       /* in the file, for errors that are found later */
 };
 
 /* Keys of `gates:`, spelled as here; the preset fills them, single keys override. */
@@ -76,7 +77,9 @@ struct duet_config {
     int64_t batch_count_max; /* consumer.batch.messages, 500: messages per transaction */
     int64_t batch_ms_max;    /* consumer.batch.ms, 50: a transaction is cut after this */
     int64_t handler_tries;   /* consumer.handler.tries, 3 */
-    int64_t hold_ms;         /* consumer.hold.ms, 30000: a missing number is listed then */
+    int64_t hold_ms;    /* consumer.hold.ms, 30000: a missing number is taken from the other
+                                side then, or listed */
+    int64_t hold_bytes; /* consumer.hold.bytes, 16 MiB: that an ordered role sets aside */
     struct duet_route_config *routes;
     size_t route_count;
     char *key_path; /* <folder>/<migration>.keys */

@@ -339,12 +339,25 @@ const struct duet_schema_key duet_schema[] = {
      .fallback = "30000",
      .allowed = "0 to 86400000",
      .about =
-         "A number that is missing, and that no link explains, is listed as a gap after "
-         "this time.",
+         "A message that the side that is read does not bring is taken from the other "
+         "side after this time. A number that is on neither, and that no link explains, is "
+         "listed as a gap.",
      .store = duet_store_integer,
      .offset = AT(hold_ms),
      .min = 0,
      .max = 86400000},
+    {.section = "consumer",
+     .name = "hold.bytes",
+     .type = "size",
+     .fallback = "16MiB",
+     .allowed = "bytes, KiB, MiB or GiB, from 64KiB to 64GiB",
+     .about =
+         "With `delivery: order`, a role sets aside at most so much; beyond it, what is "
+         "missing is given up at once.",
+     .store = duet_store_bytes,
+     .offset = AT(hold_bytes),
+     .min = 65536,
+     .max = INT64_C(64) << 30},
 
     {.section = "",
      .name = "routes",
@@ -425,6 +438,18 @@ const struct duet_schema_key duet_schema[] = {
               "has it, or when both have it.",
      .store = duet_store_choice,
      .offset = AT_ROUTE(ack)},
+    {.section = DUET_SECTION_ROUTE,
+     .name = "delivery",
+     .type = "choice",
+     .fallback = "flow",
+     .allowed = "flow or order",
+     .about =
+         "What a consumer does at a gap in a producer's numbers. `flow`: goes on, and "
+         "takes the missing message later. `order`: sets that producer's later messages "
+         "aside until it came, at most for `consumer.hold.ms`; needs `journal: intent` or "
+         "`ack: both`.",
+     .store = duet_store_choice,
+     .offset = AT_ROUTE(delivery)},
 };
 
 const size_t duet_schema_count = sizeof(duet_schema) / sizeof(duet_schema[0]);

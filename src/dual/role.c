@@ -11,7 +11,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "dual/role_fetch.h"
 #include "dual/role_gaps.h"
+#include "dual/role_hold.h"
 #include "dual/role_report.h"
 #include "dual/rules.h"
 
@@ -20,6 +22,7 @@
 #define PUBLISH_MS     500 /* where nothing is committed: ends of logs, `running` */
 #define POLL_RECORDS   500
 #define RETRY_MS       100
+#define STILL_MS       2000 /* nothing came for so long: the other side is not waited for */
 #define LINGER_MS      10 /* a small batch waits so long for more: a commit costs a flush */
 
 /* ---- transaction ---- */
@@ -81,7 +84,8 @@ dt_status duet_role_put_ledger(struct duet_role_thread *role,
 static bool is_dirty(const struct duet_part *part)
 {
     return part->claimed || part->state.cursor[DUET_KAFKA].dirty ||
-           part->state.cursor[DUET_ROCKETMQ].dirty;
+           part->state.cursor[DUET_ROCKETMQ].dirty || part->track[DUET_KAFKA].left.dirty ||
+           part->track[DUET_ROCKETMQ].left.dirty;
 }
 
 /* Without the rule ATOMIC the effects are committed before the set. */
@@ -110,6 +114,10 @@ static dt_status save(struct duet_role_thread *role)
         if (status != DT_OK)
             break;
         duet_role_collect(role, part);
+        for (int side = 0; status == DT_OK && side < DUET_SIDES; side++)
+            status = duet_track_store_left(&part->track[side]);
+        if (status != DT_OK)
+            break;
         status = duet_sink_save(role->sink, &part->state);
     }
     if (status == DT_OK && role->in_transaction)
@@ -139,7 +147,7 @@ void duet_role_assign(struct duet_role_thread *role, struct duet_part *part,
     }
 }
 
-static dt_status load(struct duet_role_thread *role, size_t p)
+dt_status duet_role_load(struct duet_role_thread *role, size_t p)
 {
     struct duet_part *part = &role->parts[p];
     enum duet_side first = role->which == DUET_LIVE ? DUET_KAFKA : DUET_ROCKETMQ;
@@ -147,6 +155,7 @@ static dt_status load(struct duet_role_thread *role, size_t p)
 
     for (int side = 0; side < DUET_SIDES; side++)
         duet_track_fini(&part->track[side]);
+    duet_role_forget_held(role, part);
     if (part->loaded)
         duet_role_state_fini(&part->state);
     part->loaded = false;
@@ -162,9 +171,18 @@ static dt_status load(struct duet_role_thread *role, size_t p)
         return dt_error_wrap(status, "loading the gaps of %s %s/%d", role->group,
                              role->route->topic, (int)p);
     atomic_store(&role->worked_ms, dt_clock_ms()); /* the ends are asked for anew */
-    for (int side = 0; side < DUET_SIDES; side++)
-        duet_track_init(&part->track[side], (enum duet_side)side,
-                        &part->state.cursor[side]);
+    for (int side = 0; side < DUET_SIDES; side++) {
+        struct duet_track *track = &part->track[side];
+
+        duet_track_init(track, (enum duet_side)side, &part->state.cursor[side]);
+        track->moved_ms = dt_clock_ms();
+        status = duet_track_load_left(track);
+        if (status != DT_OK)
+            return dt_error_wrap(status, "loading what %s %s/%d has left on %s",
+                                 role->group, role->route->topic, (int)p,
+                                 duet_side_name((enum duet_side)side));
+    }
+    duet_track_take_back(&part->track[part->state.side]);
     duet_role_collect_all(role, part);
     return DT_OK;
 }
@@ -194,7 +212,7 @@ static dt_status start_over(struct duet_role_thread *role)
     duet_sink_rollback(role->sink);
     role->in_transaction = false;
     for (size_t p = 0; status == DT_OK && p < role->part_count; p++)
-        status = load(role, p);
+        status = duet_role_load(role, p);
     return status;
 }
 
@@ -214,7 +232,8 @@ static dt_status carry_out(struct duet_role_thread *role, size_t p)
         duet_sink_switch(role->sink, part->state.topic, part->state.partition, from, to);
     if (status != DT_OK && status != DT_ECONFLICT)
         return status;
-    status = load(role, p); /* somebody else may have switched it: either way, load again */
+    status = duet_role_load(
+        role, p); /* somebody else may have switched it: either way, load again */
     if (status != DT_OK)
         return status;
     if (!duet_rule(DUET_RULE_SPLIT) && end >= 0) {
@@ -265,9 +284,16 @@ static bool keep(struct duet_role_thread *role)
 
     for (size_t p = 0; p < role->part_count; p++) {
         struct duet_part *part = &role->parts[p];
-        enum duet_side unread = duet_other_side(part->state.side);
+        const struct duet_track *read = &part->track[part->state.side];
+        struct duet_exceptions_view view = {.processed = &part->state.processed,
+                                            .other_next = read->next,
+                                            .now_ms = dt_clock_ms()};
 
-        moved |= duet_track_keep(&part->track[unread], &part->state.processed);
+        view.leave_ms = role->session->config->hold_ms < DUET_KEEPER_LEAVES_MS
+                            ? role->session->config->hold_ms
+                            : DUET_KEEPER_LEAVES_MS;
+        view.other_still = view.now_ms - read->moved_ms >= STILL_MS;
+        moved |= duet_track_keep(&part->track[duet_other_side(part->state.side)], &view);
     }
     return moved;
 }
@@ -306,12 +332,18 @@ static dt_status turn(struct duet_role_thread *role, bool *worked)
     }
     if (status != DT_OK)
         return status;
-    keep(role);
     for (size_t p = 0; status == DT_OK && p < role->part_count; p++)
-        status = duet_role_watch_gaps(role, &role->parts[p]);
+        status = duet_role_release(role, &role->parts[p]);
     if (status != DT_OK)
         return status;
-    if (handled > 0)
+    keep(role);
+    for (size_t p = 0; status == DT_OK && p < role->part_count; p++) {
+        duet_role_start_fetch(role, &role->parts[p]);
+        status = duet_role_watch_gaps(role, &role->parts[p]);
+    }
+    if (status != DT_OK)
+        return status;
+    if (handled > 0 || role->held_bytes > 0)
         atomic_store(&role->worked_ms, dt_clock_ms());
     if (role->in_transaction ||
         (any_dirty(role) &&
@@ -333,7 +365,7 @@ static bool recover(struct duet_role_thread *role, dt_status status)
 }
 
 /* A log whose end nobody has told may hold anything: until then a role is not idle. */
-static void note_unanswered(struct duet_role_thread *role)
+void duet_role_note_unanswered(struct duet_role_thread *role)
 {
     int unanswered = -1;
 
@@ -346,7 +378,7 @@ static void note_unanswered(struct duet_role_thread *role)
     atomic_store(&role->unanswered, unanswered);
 }
 
-static void *run(void *context)
+void *duet_role_run(void *context)
 {
     struct duet_role_thread *role = context;
     dt_status status = DT_OK;
@@ -364,7 +396,7 @@ static void *run(void *context)
             assign_idle(role);
             status = turn(role, &worked);
         }
-        note_unanswered(role);
+        duet_role_note_unanswered(role);
         if (status == DT_OK && !worked &&
             dt_clock_ms() - role->published_ms >= PUBLISH_MS) {
             role->published_ms = dt_clock_ms();
@@ -387,151 +419,4 @@ static void *run(void *context)
         duet_wake_raise(role->reporter);
     }
     return NULL;
-}
-
-/* ---- opening and closing ---- */
-
-static dt_status create_tables(struct duet_role_thread *role)
-{
-    const char *const *schema = role->application->schema;
-    dt_status status;
-
-    if (schema == NULL || *schema == NULL)
-        return DT_OK;
-    status = duet_sink_begin(role->sink);
-    for (; status == DT_OK && *schema != NULL; schema++)
-        status = duet_sink_exec(role->sink, *schema, NULL, 0, NULL);
-    if (status == DT_OK)
-        status = duet_sink_commit(role->sink);
-    if (status != DT_OK) {
-        duet_sink_rollback(role->sink);
-        dt_error_wrap(status, "creating the tables of the %s role",
-                      duet_role_name(role->which));
-    }
-    return status;
-}
-
-static dt_status open_reader(struct duet_role_thread *role, enum duet_side side)
-{
-    struct duet_reader_config config = {0};
-    char name[2 * DUET_NAME_SIZE];
-    dt_status status;
-
-    snprintf(name, sizeof(name), "%s-%s", role->session->name, duet_role_name(role->which));
-    status = duet_side_open(role->session->config, side, name, &role->client[side]);
-    if (status != DT_OK)
-        return status;
-    config.route = role->route;
-    config.group = role->group;
-    config.stamp_key = &role->session->keys.stamp;
-    config.zone = role->session->config->zone;
-    config.notify = duet_wake_notify;
-    config.context = &role->wake;
-    return duet_reader_new(role->client[side], &config, &role->reader[side]);
-}
-
-static dt_status open_parts(struct duet_role_thread *role)
-{
-    dt_status status = DT_OK;
-
-    role->part_count = (size_t)role->route->partitions;
-    role->parts = calloc(role->part_count, sizeof(*role->parts));
-    if (role->parts == NULL)
-        return dt_error_set(DT_ENOMEM, "no memory for %zu partitions", role->part_count);
-    for (size_t p = 0; status == DT_OK && p < role->part_count; p++) {
-        for (int side = 0; side < DUET_SIDES; side++)
-            duet_counts_init(&role->parts[p].reported[side]);
-        status = load(role, p);
-    }
-    return status;
-}
-
-dt_status duet_role_open(struct duet_role_thread *role, enum duet_role which,
-                         const struct duet_session *session, const struct duet_plan *plan,
-                         const char *topic, const duet_consumer_config *application,
-                         struct duet_wake *reporter)
-{
-    dt_status status;
-
-    memset(role, 0, sizeof(*role));
-    role->which = which;
-    role->session = session;
-    role->application = application;
-    role->group = application->group;
-    role->reporter = reporter;
-    role->wake.fd = -1;
-    pthread_mutex_init(&role->lock, NULL);
-    role->plan = duet_plan_copy(plan);
-    if (role->plan == NULL)
-        return dt_error_set(DT_ENOMEM, "no memory for the plan");
-    role->route = duet_plan_find(role->plan, topic);
-    role->state = application->state_new != NULL
-                      ? application->state_new(application->context, duet_role_name(which))
-                      : application->context;
-    status = duet_wake_init(&role->wake);
-    if (status == DT_OK)
-        status = duet_sink_open(application->sink, which, role->group, &role->sink);
-    if (status == DT_OK)
-        status = create_tables(role);
-    if (status == DT_OK)
-        status = open_reader(role, DUET_KAFKA);
-    if (status == DT_OK)
-        status = open_reader(role, DUET_ROCKETMQ);
-    if (status == DT_OK)
-        status = open_parts(role);
-    return status;
-}
-
-dt_status duet_role_start(struct duet_role_thread *role)
-{
-    note_unanswered(role);
-    atomic_store(&role->worked_ms, dt_clock_ms());
-    if (pthread_create(&role->thread, NULL, run, role) != 0)
-        return dt_error_set(DT_ENOMEM, "cannot start the thread of the %s role",
-                            duet_role_name(role->which));
-    role->started = true;
-    return DT_OK;
-}
-
-void duet_role_stop(struct duet_role_thread *role)
-{
-    if (!role->started)
-        return;
-    atomic_store(&role->stop, true);
-    duet_wake_raise(&role->wake);
-    pthread_join(role->thread, NULL);
-    role->started = false;
-}
-
-void duet_role_close(struct duet_role_thread *role)
-{
-    if (role->plan == NULL)
-        return;
-    duet_role_stop(role);
-    for (int side = 0; side < DUET_SIDES; side++) {
-        if (role->reader[side] != NULL)
-            duet_reader_free(role->reader[side]);
-        if (role->client[side] != NULL)
-            duet_side_close(role->client[side]);
-    }
-    for (size_t p = 0; role->parts != NULL && p < role->part_count; p++) {
-        for (int side = 0; side < DUET_SIDES; side++) {
-            duet_track_fini(&role->parts[p].track[side]);
-            duet_counts_fini(&role->parts[p].reported[side]);
-        }
-        duet_role_forget_gaps(&role->parts[p]);
-        if (role->parts[p].loaded)
-            duet_role_state_fini(&role->parts[p].state);
-    }
-    free(role->parts);
-    free(role->ledger);
-    if (role->sink != NULL)
-        duet_sink_close(role->sink);
-    if (role->application->state_new != NULL && role->application->state_free != NULL)
-        role->application->state_free(role->state);
-    if (role->wake.fd >= 0)
-        duet_wake_fini(&role->wake);
-    duet_plan_free(role->plan);
-    pthread_mutex_destroy(&role->lock);
-    role->plan = NULL;
 }

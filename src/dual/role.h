@@ -18,6 +18,7 @@
 #include "duet/duet.h"
 
 struct duet_role_gap;
+struct duet_hold;
 
 struct duet_part { /* one partition */
     struct duet_role_state state;
@@ -28,6 +29,8 @@ struct duet_part { /* one partition */
     struct duet_role_gap *gaps; /* role_gaps.h: numbers that are missing now */
     size_t gap_count;
     int64_t gaps_looked_ms, link_warned_ms;
+    struct duet_hold *hold; /* role_hold.h: messages that are set aside */
+    int64_t fetch_looked_ms;
     /* for the reporter, under role->lock: */
     struct duet_role_report report;
     struct duet_counts reported[DUET_SIDES]; /* dirty rows are still to be sent */
@@ -47,7 +50,9 @@ struct duet_role_thread {
     struct duet_reader *reader[DUET_SIDES];
     struct duet_part *parts;
     size_t part_count;
-    void *state; /* the application's */
+    void *state;       /* the application's */
+    bool ordered;      /* the route's `order`: a gap sets its producer's messages aside */
+    size_t held_bytes; /* of all partitions */
     struct duet_wake wake;
     pthread_t thread;
     bool started;
@@ -83,11 +88,21 @@ void duet_role_close(struct duet_role_thread *role);
 /* For the reporter: sends what is new to the store. */
 dt_status duet_role_send_reports(struct duet_role_thread *role, struct duet_store *store);
 
-/* ---- between role.c (thread, transactions) and role_read.c (records) ---- */
+/* ---- between the files of a role ---- */
+
+/* Loads the state of a partition, and forgets what is in memory of it. */
+dt_status duet_role_load(struct duet_role_thread *role, size_t p);
+void *duet_role_run(void *context); /* the thread */
+void duet_role_note_unanswered(struct duet_role_thread *role);
 
 dt_status duet_role_claim(struct duet_role_thread *role, struct duet_part *part);
 dt_status duet_role_handle(struct duet_role_thread *role, enum duet_side side,
                            struct duet_read_batch *batch, size_t *handled);
+/* Calls the handler for a record whose id is not in the set, or passes it over. `fetched`: why it
+ * is taken from the side that is not read; NULL: from the one that is. */
+dt_status duet_role_process(struct duet_role_thread *role, struct duet_part *part,
+                            enum duet_side side, const struct duet_read_record *record,
+                            const char *fetched);
 void duet_role_assign(struct duet_role_thread *role, struct duet_part *part,
                       enum duet_side side, int64_t position);
 dt_status duet_role_note(struct duet_role_thread *role, enum duet_ledger_kind kind,

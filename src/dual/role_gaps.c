@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "dual/role_hold.h"
 #include "dual/rules.h"
 
 #define LOOK_MS 200
@@ -176,6 +177,20 @@ static bool is_in(const struct duet_role_gap *gaps, size_t count,
     return false;
 }
 
+/* Whether the other side's log has any of it. */
+static bool is_on_other_side(const struct duet_part *part, const struct duet_gap *gap)
+{
+    const struct duet_idset_entry *seen =
+        duet_idset_find(&part->state.cursor[duet_other_side(part->state.side)].seen,
+                        gap->id.kind, gap->id.instance, gap->id.boot);
+    uint64_t to;
+
+    for (uint64_t at = gap->id.sequence; at < gap->to; at = to)
+        if (duet_idset_run(seen, at, &to))
+            return true;
+    return false;
+}
+
 static dt_status replace(struct duet_role_thread *role, struct duet_part *part,
                          const struct duet_gap *found, size_t count, int64_t now_ms)
 {
@@ -190,7 +205,10 @@ static dt_status replace(struct duet_role_thread *role, struct duet_part *part,
         if (part->gaps[i].listed && !is_in(next, count, &part->gaps[i]))
             status = note(role, part, &part->gaps[i], true);
     for (size_t i = 0; status == DT_OK && i < count; i++) {
-        if (next[i].listed || now_ms - next[i].since_ms < role->session->config->hold_ms)
+        if (next[i].listed ||
+            now_ms - next[i].since_ms <
+                duet_role_patience_ms(role, duet_rule(DUET_RULE_FETCH) &&
+                                                is_on_other_side(part, &next[i].gap)))
             continue;
         next[i].listed = true;
         status = note(role, part, &next[i], false);

@@ -10,7 +10,9 @@
 #include "base/status.h"
 #include "dual/delivery.h"
 #include "dual/role.h"
+#include "dual/role_fetch.h"
 #include "dual/role_gaps.h"
+#include "dual/role_hold.h"
 #include "dual/rules.h"
 
 /* Whether the role has done this id. Without the rule HOLES only the highest counts. */
@@ -94,8 +96,9 @@ static dt_status isolate(struct duet_role_thread *role, struct duet_part *part,
                           record->position, reason);
 }
 
-static dt_status process(struct duet_role_thread *role, struct duet_part *part,
-                         enum duet_side side, const struct duet_read_record *record)
+dt_status duet_role_process(struct duet_role_thread *role, struct duet_part *part,
+                            enum duet_side side, const struct duet_read_record *record,
+                            const char *fetched)
 {
     struct duet_cursor *cursor = &part->state.cursor[side];
     struct duet_delivery delivery;
@@ -113,6 +116,9 @@ static dt_status process(struct duet_role_thread *role, struct duet_part *part,
     }
     if (status == DT_OK && !done)
         status = isolate(role, part, side, record, answer);
+    if (status == DT_OK && fetched != NULL)
+        status = duet_role_note(role, DUET_LEDGER_FETCHED, part, side, &record->stamp.id,
+                                record->position, fetched);
     if (status == DT_OK)
         status = duet_idset_add(&part->state.processed, &record->stamp.id,
                                 record->stamp.window, &added);
@@ -192,6 +198,9 @@ static dt_status moved(struct duet_role_thread *role, struct duet_part *part,
                        (int)part->state.partition, reason);
         status = duet_role_note(role, DUET_LEDGER_PURGED, part, side, &none, track->next,
                                 reason);
+        if (status == DT_OK)
+            status = duet_role_purge_left(role, part, side,
+                                          duet_exceptions_at(&track->left, batch->begin));
         track->cursor->position = batch->begin;
         track->cursor->dirty = true;
         position = duet_track_restart(track);
@@ -246,6 +255,10 @@ dt_status duet_role_handle(struct duet_role_thread *role, enum duet_side side,
         track->begin = batch->begin;
     if (batch->end >= 0)
         track->end = batch->end;
+    if (batch->count > 0)
+        track->moved_ms = dt_clock_ms();
+    if (track->phase == DUET_TRACK_FETCHING)
+        return duet_role_take_fetched(role, part, side, batch, handled);
     if (batch->event == DUET_READ_MOVED)
         return moved(role, part, side, batch);
     main = part->state.side == side;
@@ -266,9 +279,10 @@ dt_status duet_role_handle(struct duet_role_thread *role, enum duet_side side,
         if (status == DT_OK)
             status = duet_role_take_link(role, part, side, record);
         if (status == DT_OK && main)
-            status = process(role, part, side, record);
+            status = duet_role_take(role, part, record);
         if (status == DT_OK)
-            status = duet_track_push(track, record);
+            status = duet_track_push(track, record, dt_clock_ms(),
+                                     part->track[duet_other_side(side)].end);
         if (status != DT_OK)
             return status;
         track->next = record->position + 1;
@@ -278,7 +292,7 @@ dt_status duet_role_handle(struct duet_role_thread *role, enum duet_side side,
         if (batch->next_position > track->next)
             track->next = batch->next_position;
         if (main)
-            duet_track_pass_all(track, track->next);
+            duet_track_pass_all(track, track->next, duet_role_held_from(part));
         else
             pause_if_far(role, part, side);
     }

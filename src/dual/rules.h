@@ -23,7 +23,11 @@ enum duet_rule {
         1 << 9, /* a link closes numbers that were given up, or tells of them */
     DUET_RULE_BOOTGAP = 1 << 10, /* a link tells where the boot before ended */
     DUET_RULE_LANE = 1 << 11,    /* the lane to a new primary is empty before it is one */
-    DUET_RULE_PEND = 1 << 12 /* nothing in doubt at the old primary is missing at the new */
+    DUET_RULE_PEND =
+        1 << 12, /* nothing in doubt at the old primary is missing at the new */
+    DUET_RULE_FETCH = 1 << 13,  /* what the read side never had is taken from the other */
+    DUET_RULE_BEFORE = 1 << 14, /* ... after all that its producer issued before it */
+    DUET_RULE_ORDER = 1 << 15   /* a gap sets its producer's later messages aside */
 };
 
 /* All but these are in force; 0 again: all. Before any instance is opened. */

@@ -23,6 +23,7 @@ void duet_track_fini(struct duet_track *track)
 {
     free(track->items);
     track->items = NULL;
+    duet_exceptions_fini(&track->left);
 }
 
 static struct duet_track_item *item_at(const struct duet_track *track, size_t index)
@@ -110,6 +111,7 @@ enum duet_check duet_track_check_failed(struct duet_track *track, int64_t begin,
     if (track->cursor->read_to > track->cursor->position)
         track->cursor->read_to = track->cursor->position;
     track->cursor->dirty = true;
+    duet_exceptions_truncate(&track->left, track->cursor->position);
     *position = look_for(track, older);
     return DUET_CHECK_RESTART;
 }
@@ -119,7 +121,7 @@ enum duet_check duet_track_check(struct duet_track *track,
 {
     size_t needed = ids_before(track, &track->check);
 
-    if (duet_track_push(track, record) != DT_OK)
+    if (duet_track_push(track, record, 0, -1) != DT_OK)
         return DUET_CHECK_MORE; /* without memory: the role sees it at its own next push */
     track->history += track->pending; /* all of it is before the cursor */
     track->pending = 0;
@@ -163,7 +165,8 @@ static dt_status grow(struct duet_track *track)
     return DT_OK;
 }
 
-dt_status duet_track_push(struct duet_track *track, const struct duet_read_record *record)
+dt_status duet_track_push(struct duet_track *track, const struct duet_read_record *record,
+                          int64_t read_ms, int64_t other_end)
 {
     struct duet_track_item *item;
 
@@ -177,12 +180,15 @@ dt_status duet_track_push(struct duet_track *track, const struct duet_read_recor
     item->position = record->position;
     item->id = record->stamp.id;
     item->broker_mark = record->broker_mark;
+    item->read_ms = read_ms;
+    item->other_end = other_end;
     track->pending++;
     return DT_OK;
 }
 
-void duet_track_pass_all(struct duet_track *track, int64_t next_position)
+void duet_track_pass_all(struct duet_track *track, int64_t next_position, int64_t held)
 {
+    int64_t position = held >= 0 && held < next_position ? held : next_position;
     bool any = track->pending > 0;
 
     track->history += track->pending;
@@ -190,19 +196,44 @@ void duet_track_pass_all(struct duet_track *track, int64_t next_position)
     if (any)
         add_mark(track, track->history - 1);
     trim_history(track);
-    if (next_position != track->cursor->position || any) {
-        track->cursor->position = next_position;
+    if (position != track->cursor->position || any) {
+        track->cursor->position = position;
         track->cursor->dirty = true;
     }
 }
 
-bool duet_track_keep(struct duet_track *track, const struct duet_idset *processed)
+/* ---- the keeper ---- */
+
+/* Nothing else brings this one, as far as can be seen: the cursor goes on without it. Without
+ * memory, or with too many of them, it waits. */
+static bool leave(struct duet_track *track, const struct duet_track_item *item,
+                  const struct duet_exceptions_view *view)
+{
+    struct duet_exception one = {.position = item->position,
+                                 .id = item->id,
+                                 .known = true,
+                                 .other_end = item->other_end};
+
+    return duet_rule(DUET_RULE_FETCH) && track->left.count < DUET_EXCEPTIONS_MAX &&
+           view->now_ms - item->read_ms >= view->leave_ms &&
+           duet_exceptions_passed(view, item->other_end) &&
+           duet_exceptions_add(&track->left, &one) == DT_OK;
+}
+
+static bool passes(struct duet_track *track, const struct duet_exceptions_view *view)
+{
+    const struct duet_track_item *item = item_at(track, track->history);
+
+    return duet_idset_has(view->processed, &item->id) || !duet_rule(DUET_RULE_CURSOR) ||
+           leave(track, item, view);
+}
+
+bool duet_track_keep(struct duet_track *track, const struct duet_exceptions_view *view)
 {
     size_t moved = 0;
 
-    while (track->pending > 0 &&
-           (duet_idset_has(processed, &item_at(track, track->history)->id) ||
-            !duet_rule(DUET_RULE_CURSOR))) {
+    duet_exceptions_look(&track->left, view);
+    while (track->pending > 0 && passes(track, view)) {
         track->history++;
         track->pending--;
         moved++;
@@ -221,6 +252,33 @@ bool duet_track_keep(struct duet_track *track, const struct duet_idset *processe
         moved++;
     }
     return moved > 0;
+}
+
+dt_status duet_track_load_left(struct duet_track *track)
+{
+    return duet_exceptions_load(&track->left, &track->cursor->left);
+}
+
+dt_status duet_track_store_left(struct duet_track *track)
+{
+    dt_status status;
+
+    if (!track->left.dirty)
+        return DT_OK;
+    status = duet_exceptions_store(&track->left, &track->cursor->left);
+    if (status == DT_OK)
+        track->cursor->dirty = true;
+    return status;
+}
+
+void duet_track_take_back(struct duet_track *track)
+{
+    if (track->left.count == 0)
+        return;
+    track->cursor->position = track->left.items[0].position;
+    track->cursor->dirty = true;
+    duet_marks_truncate(&track->cursor->marks, track->cursor->position);
+    duet_exceptions_truncate(&track->left, 0);
 }
 
 int64_t duet_track_distance(const struct duet_track *track)

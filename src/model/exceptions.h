@@ -57,6 +57,7 @@ struct duet_exceptions_view {
     int64_t other_next; /* the position to be read next there */
     bool other_still; /* nothing came from there for a while: nothing is to be waited for */
     int64_t now_ms;   /* monotonic, above 0 */
+    int64_t leave_ms; /* the cursor waits so long for an id that may come yet */
 };
 
 /* Drops what is in the set by now, and finds since when the others are due. */

@@ -25,14 +25,16 @@ struct duet_sink;
 
 /* What a role remembers about one side of a partition. */
 struct duet_cursor {
-    int64_t position; /* every id before it is in the processed set; -1: not begun */
-    int64_t read_to;  /* positions below have been counted; 0 at first */
+    int64_t
+        position; /* every id before it is in the processed set, or in `left`; -1: not begun */
+    int64_t read_to; /* positions below have been counted; 0 at first */
     struct duet_marks marks;
     struct duet_idset seen; /* ids read on this side: a second copy is a duplicate */
     struct duet_idset
         absent; /* numbers known not to be on this side: nobody waits for them */
     struct duet_idset
         ended; /* boots known to be over, as links of this side say: [0, end) */
+    struct duet_idset left; /* positions before `position` whose ids are not in the set */
     struct duet_counts counts; /* duet_role_counter per window and day */
     bool dirty;
 };

@@ -4,8 +4,9 @@
 
 #define SINK_SCHEMA 1
 
-/* duet_set.which: "processed", or the side whose log was read ("kafka", "rocketmq"), and of it
- * what links say ("kafka-absent", "kafka-ended", ...). */
+/* duet_set.which: "processed", or the side whose log was read ("kafka", "rocketmq"), of it what
+ * links say ("kafka-absent", "kafka-ended", ...), and the positions that its cursor has passed
+ * though their ids are not processed ("kafka-left"; kind, instance and boot say nothing there). */
 static const char tables[] =
     "CREATE TABLE IF NOT EXISTS duet_meta (name TEXT PRIMARY KEY,"
     " value INTEGER NOT NULL) WITHOUT ROWID;"

@@ -13,6 +13,7 @@ static const char processed[] = "processed";
 static const char *const seen_on[DUET_SIDES] = {"kafka", "rocketmq"};
 static const char *const absent_on[DUET_SIDES] = {"kafka-absent", "rocketmq-absent"};
 static const char *const ended_on[DUET_SIDES] = {"kafka-ended", "rocketmq-ended"};
+static const char *const left_on[DUET_SIDES] = {"kafka-left", "rocketmq-left"};
 
 /* ---- load ---- */
 
@@ -30,6 +31,7 @@ static void state_init(struct duet_role_state *state, const char *topic, int32_t
         duet_idset_init(&cursor->seen);
         duet_idset_init(&cursor->absent);
         duet_idset_init(&cursor->ended);
+        duet_idset_init(&cursor->left);
         duet_counts_init(&cursor->counts);
     }
 }
@@ -41,6 +43,7 @@ void duet_role_state_fini(struct duet_role_state *state)
         duet_idset_fini(&state->cursor[side].seen);
         duet_idset_fini(&state->cursor[side].absent);
         duet_idset_fini(&state->cursor[side].ended);
+        duet_idset_fini(&state->cursor[side].left);
         duet_counts_fini(&state->cursor[side].counts);
     }
 }
@@ -55,6 +58,7 @@ static void clean(struct duet_role_state *state)
         duet_idset_clean(&cursor->seen);
         duet_idset_clean(&cursor->absent);
         duet_idset_clean(&cursor->ended);
+        duet_idset_clean(&cursor->left);
         duet_counts_clean(&cursor->counts);
     }
 }
@@ -155,6 +159,8 @@ static dt_status load_state(struct duet_sql *sql, void *context)
             status = load_set(sink, state, absent_on[side], &cursor->absent);
         if (status == DT_OK)
             status = load_set(sink, state, ended_on[side], &cursor->ended);
+        if (status == DT_OK)
+            status = load_set(sink, state, left_on[side], &cursor->left);
     }
     if (status == DT_OK)
         status = load_cursors(sink, state);
@@ -353,6 +359,8 @@ dt_status duet_sink_save(struct duet_sink *sink, struct duet_role_state *state)
             status = save_set(sink, state, absent_on[side], &cursor->absent, &bytes);
         if (status == DT_OK)
             status = save_set(sink, state, ended_on[side], &cursor->ended, &bytes);
+        if (status == DT_OK)
+            status = save_set(sink, state, left_on[side], &cursor->left, &bytes);
         if (status == DT_OK)
             status = save_cursor(sink, state, side, &bytes);
         if (status == DT_OK)

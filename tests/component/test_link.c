@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "dual/rules.h"
 #include "duet/duet.h"
 #include "support/case.h"
 #include "support/pair.h"
@@ -492,6 +493,7 @@ static void check_outage(enum duet_step step, enum duet_side live)
     duet_producer *producer;
     duet_producer_stats stats;
 
+    duet_rules_without(DUET_RULE_FETCH); /* which would bring them from the other side */
     pair_start(&pair, 1, DUET_STEP_DUAL_READ, NO_JOURNAL NO_HOLD);
     if (step != DUET_STEP_DUAL_READ)
         pair_plan(&pair, step, live, 1u << live);
@@ -515,12 +517,47 @@ static void check_outage(enum duet_step step, enum duet_side live)
                      stats.dropped);
     assert_int_equal(pair_number(pair.sink, DUET_LIVE, "select count(*) from done"), 150);
     pair_stop(&pair);
+    duet_rules_without(0);
+}
+
+/* The same, and nobody repairs: the shadow takes what was dropped from the other side. */
+static void check_fetched(enum duet_step step, enum duet_side live)
+{
+    enum duet_side away = duet_other_side(live);
+    struct pair pair;
+    struct running running;
+    duet_producer *producer;
+    duet_producer_stats stats;
+
+    pair_start(&pair, 1, DUET_STEP_DUAL_READ, NO_JOURNAL "consumer: {hold.ms: 300}\n");
+    if (step != DUET_STEP_DUAL_READ)
+        pair_plan(&pair, step, live, 1u << live);
+    producer = open_producer(&pair);
+    start_consumer(&running, &pair);
+    assert_int_equal(produce(producer, 10, 10), DT_OK);
+    assert_int_equal(duet_producer_flush(producer, 30000), DT_OK);
+    outage(&pair, producer, away);
+    stats = wait_stats(producer, 150, 0);
+    assert_true(stats.dropped > 20);
+    duet_producer_close(producer);
+    wait_rows(&pair, DUET_LIVE, 150, -1);
+    wait_rows(&pair, DUET_SHADOW, 150, 0);
+    stop_consumer(&running);
+    assert_int_equal(ledger_total(&pair, DUET_LEDGER_FETCHED), stats.dropped);
+    pair_stop(&pair);
 }
 
 static void an_outage_leaves_no_gap_without_a_reason(void **state)
 {
     (void)state;
     check_outage(DUET_STEP_DUAL_READ, DUET_KAFKA);
+}
+
+static void what_an_outage_dropped_is_fetched(void **state)
+{
+    (void)state;
+    check_fetched(DUET_STEP_DUAL_READ, DUET_KAFKA);
+    check_fetched(DUET_STEP_SWITCHED, DUET_ROCKETMQ);
 }
 
 static void nor_does_one_with_the_sides_swapped(void **state)
@@ -539,6 +576,7 @@ static void a_kill_shows_exactly_what_it_took(void **state)
     int64_t dropped;
 
     (void)state;
+    duet_rules_without(DUET_RULE_FETCH);
     pair_start(&pair, 1, DUET_STEP_DUAL_READ, NO_JOURNAL NO_HOLD);
     start_consumer(&running, &pair);
     rmq_mock_down(pair.rocketmq);
@@ -554,6 +592,7 @@ static void a_kill_shows_exactly_what_it_took(void **state)
     wait_rows(&pair, DUET_SHADOW, 501, 0);
     stop_consumer(&running);
     pair_stop(&pair);
+    duet_rules_without(0);
 }
 
 int main(int argc, char **argv)
@@ -565,6 +604,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_cancelled_number_is_void),
         cmocka_unit_test(a_killed_producer_is_told_of_by_its_next_boot),
         cmocka_unit_test(an_outage_leaves_no_gap_without_a_reason),
+        cmocka_unit_test(what_an_outage_dropped_is_fetched),
         cmocka_unit_test(nor_does_one_with_the_sides_swapped),
         cmocka_unit_test(a_kill_shows_exactly_what_it_took),
     };

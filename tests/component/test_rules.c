@@ -4,7 +4,6 @@
  * The pair is in memory, the roles are the real ones on SQLite. An effect is a row in `done`,
  * so what was done twice is there twice.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,103 +11,9 @@
 #include <cmocka.h>
 
 #include "dual/rules.h"
-#include "duet/duet.h"
+#include "role_world.h"
 #include "support/case.h"
 #include "support/pair.h"
-
-static const char *const schema[] = {"create table if not exists done(value text)", NULL};
-
-static dt_status handle(duet_delivery *delivery, void *state)
-{
-    size_t size;
-    const void *value = duet_delivery_value(delivery, &size);
-    duet_value values[1] = {duet_text_n(value, size)};
-
-    (void)state;
-    return duet_exec(delivery, "insert into done(value) values ($1)", values, 1, NULL);
-}
-
-struct running {
-    struct pair *pair;
-    duet_consumer *consumer;
-    pthread_t thread;
-    dt_status status;
-};
-
-static void *run_consumer(void *context)
-{
-    struct running *running = context;
-
-    running->status = duet_consumer_run(running->consumer, 0);
-    return NULL;
-}
-
-static void start(struct running *running, struct pair *pair)
-{
-    duet_consumer_config config = {0};
-
-    memset(running, 0, sizeof(*running));
-    running->pair = pair;
-    config.config_path = pair->config_path;
-    config.group = PAIR_GROUP;
-    config.name = "c1";
-    config.sink = pair->sink;
-    config.schema = schema;
-    config.handler = handle;
-    assert_int_equal(duet_consumer_open(&config, &running->consumer), DT_OK);
-    assert_int_equal(pthread_create(&running->thread, NULL, run_consumer, running), 0);
-}
-
-static dt_status stop(struct running *running)
-{
-    duet_consumer_stop(running->consumer);
-    pthread_join(running->thread, NULL);
-    duet_consumer_close(running->consumer);
-    return running->status;
-}
-
-/* ---- what is waited for ---- */
-
-struct expectation {
-    const char *sink;
-    enum duet_role role;
-    const char *sql;
-    int64_t least;
-};
-
-static bool reached(void *context)
-{
-    const struct expectation *e = context;
-
-    return pair_number(e->sink, e->role, e->sql) >= e->least;
-}
-
-static void wait_for(struct pair *pair, enum duet_role role, const char *sql, int64_t least)
-{
-    struct expectation e = {pair->sink, role, sql, least};
-
-    if (!pair_wait(reached, &e))
-        fail_msg("%s stayed below %lld", sql, (long long)least);
-}
-
-static int64_t times_done(struct pair *pair, enum duet_role role, const char *value)
-{
-    char sql[128];
-
-    snprintf(sql, sizeof(sql), "select count(*) from done where value = '%s'", value);
-    return pair_number(pair->sink, role, sql);
-}
-
-/* Positions of a side that the role has read and committed. */
-static void wait_read(struct pair *pair, enum duet_role role, enum duet_side side,
-                      int64_t least)
-{
-    char sql[128];
-
-    snprintf(sql, sizeof(sql), "select max(read_to) from duet_cursor where side = %d",
-             (int)side);
-    wait_for(pair, role, sql, least);
-}
 
 /* ---- pass over ---- */
 
@@ -340,28 +245,6 @@ static void the_record_before_the_cursor_is_the_one_that_was_read(void **state)
 
 #define GAP_SETTINGS "consumer: {hold.ms: 0}\n"
 
-struct gap_count {
-    struct pair *pair;
-    int64_t expected;
-};
-
-static bool gaps_are(void *context)
-{
-    const struct gap_count *count = context;
-    int64_t totals[DUET_LEDGER_KINDS];
-
-    assert_int_equal(duet_store_ledger_totals(count->pair->store, totals), DT_OK);
-    return totals[DUET_LEDGER_GAP] == count->expected;
-}
-
-static void wait_gaps(struct pair *pair, int64_t expected)
-{
-    struct gap_count count = {pair, expected};
-
-    if (!pair_wait(gaps_are, &count))
-        fail_msg("the ledger never counted %lld gaps", (long long)expected);
-}
-
 /*
  * Numbers 1 (void) and 2 (absent on RocketMQ) are missing for the shadow role; number 4's link
  * tells why, as soon as there is a record that carries it. @returns how many gaps stay.
@@ -443,7 +326,7 @@ static int64_t gaps_after_a_dead_boot(unsigned without)
     struct running running;
     int64_t totals[DUET_LEDGER_KINDS];
 
-    duet_rules_without(without);
+    duet_rules_without(without | DUET_RULE_FETCH); /* which would bring them soon */
     pair_start(&pair, 1, DUET_STEP_DUAL_READ, GAP_SETTINGS);
     start(&running, &pair);
     for (uint64_t i = 0; i < 3; i++)

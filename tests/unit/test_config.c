@@ -217,6 +217,24 @@ static void a_name_that_rocketmq_refuses_is_mapped(void **state)
     duet_config_free(config);
 }
 
+static void order_is_for_routes_whose_gaps_are_told_of(void **state)
+{
+    struct duet_config *config =
+        load(SIDES "routes: [{topic: a, delivery: order, journal: intent},\n"
+                   "  {topic: b, delivery: order, ack: both}, {topic: c}]\n");
+
+    (void)state;
+    assert_string_equal(config->routes[0].delivery, "order");
+    assert_string_equal(config->routes[1].delivery, "order");
+    assert_string_equal(config->routes[2].delivery, "flow");
+    duet_config_free(config);
+    refused(SIDES ROUTE "    delivery: order\n", 4,
+            "'delivery: order' of 'flights' needs 'journal: intent' or 'ack: both'; found "
+            "'journal: spill' and 'ack: primary'");
+    refused(SIDES ROUTE "    delivery: fast\n", 5,
+            "found 'fast' for 'delivery' in routes[0]; allowed is flow or order");
+}
+
 /* ---- what is refused ---- */
 
 static void an_unknown_key_is_named_with_what_is_allowed(void **state)
@@ -225,7 +243,7 @@ static void an_unknown_key_is_named_with_what_is_allowed(void **state)
     refused(
         SIDES ROUTE "    partition: 4\n", 5,
         "unknown key 'partition' in routes[0]; allowed are topic, rocketmq, partitions, "
-        "groups, copy, journal, fsync, ack");
+        "groups, copy, journal, fsync, ack, delivery");
     refused(
         SIDES "gate: {}\n" ROUTE, 3,
         "unknown key 'gate'; allowed are migration, store, server, state_dir, day, kafka, "
@@ -665,6 +683,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(every_key_can_be_given, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_name_that_rocketmq_refuses_is_mapped, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(order_is_for_routes_whose_gaps_are_told_of,
+                                        make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(an_unknown_key_is_named_with_what_is_allowed,
                                         make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_wrong_value_is_shown_with_what_is_allowed,

@@ -60,7 +60,7 @@ static void positions_are_found_and_dropped(void **state)
 static void one_is_due_when_nothing_else_brings_it(void **state)
 {
     struct duet_idset processed;
-    struct duet_exceptions_view view = {&processed, 4, false, 1000};
+    struct duet_exceptions_view view = {&processed, 4, false, 1000, 0};
     struct duet_id id = {.instance = 1, .sequence = 6};
     struct duet_exceptions list;
 

@@ -44,10 +44,10 @@ static void read_to(struct duet_track *track, const struct log *log, int64_t fro
                     int64_t to)
 {
     for (int64_t p = from; p < to; p++) {
-        assert_int_equal(duet_track_push(track, &log->records[p]), DT_OK);
+        assert_int_equal(duet_track_push(track, &log->records[p], 0, -1), DT_OK);
         track->next = p + 1;
         if (p % 7 == 6 || p + 1 == to)
-            duet_track_pass_all(track, p + 1);
+            duet_track_pass_all(track, p + 1, -1);
     }
 }
 
@@ -191,38 +191,155 @@ static void a_log_that_lost_everything_is_read_from_its_beginning(void **state)
     cursor_fini(&cursor);
 }
 
-static void the_keeper_moves_only_over_what_is_in_the_set(void **state)
+/* A keeper that has read a log of `count`, of which the set has all but the numbers 4 and 7. */
+struct kept {
+    struct log log;
+    struct duet_cursor cursor;
+    struct duet_track track;
+    struct duet_idset done;
+    struct duet_exceptions_view view;
+};
+
+static void kept_init(struct kept *kept, uint64_t count)
+{
+    memset(kept, 0, sizeof(*kept));
+    for (uint64_t i = 0; i < count; i++)
+        append(&kept->log, i, 1000 + i);
+    cursor_init(&kept->cursor);
+    duet_idset_init(&kept->done);
+    duet_track_init(&kept->track, DUET_ROCKETMQ, &kept->cursor);
+    duet_track_restart(&kept->track);
+    for (int64_t p = 0; p < kept->log.end; p++) {
+        assert_int_equal(duet_track_push(&kept->track, &kept->log.records[p], 100, 5),
+                         DT_OK);
+        kept->track.next = p + 1;
+        if (p != 4 && p != 7)
+            assert_int_equal(
+                duet_idset_add(&kept->done, &kept->log.records[p].stamp.id, 1, NULL),
+                DT_OK);
+    }
+    kept->view.processed = &kept->done;
+    kept->view.now_ms = 100;
+    kept->view.leave_ms = DUET_KEEPER_LEAVES_MS;
+}
+
+static void kept_fini(struct kept *kept)
+{
+    duet_track_fini(&kept->track);
+    cursor_fini(&kept->cursor);
+    duet_idset_fini(&kept->cursor.left);
+    duet_idset_fini(&kept->done);
+}
+
+static void the_keeper_moves_over_what_is_in_the_set(void **state)
+{
+    static struct kept kept;
+
+    (void)state;
+    kept_init(&kept, 10);
+    assert_true(duet_track_keep(&kept.track, &kept.view));
+    assert_int_equal(kept.cursor.position, 4); /* the next is not processed */
+    assert_false(duet_track_keep(&kept.track, &kept.view));
+    for (int64_t p = 4; p <= 7; p += 3)
+        assert_int_equal(duet_idset_add(&kept.done, &kept.log.records[p].stamp.id, 1, NULL),
+                         DT_OK);
+    assert_true(duet_track_keep(&kept.track, &kept.view));
+    assert_int_equal(kept.cursor.position, 10);
+    assert_int_equal(kept.track.left.count, 0);
+    kept_fini(&kept);
+}
+
+static void what_nothing_brings_stays_beside_the_cursor(void **state)
+{
+    static struct kept kept;
+
+    (void)state;
+    kept_init(&kept, 10);
+    kept.view.now_ms = 100 + DUET_KEEPER_LEAVES_MS;
+    kept.view.other_next = 4; /* the other side may still bring it */
+    assert_true(duet_track_keep(&kept.track, &kept.view));
+    assert_int_equal(kept.cursor.position, 4);
+    kept.view.other_next = 5;
+    kept.view.now_ms--; /* and it has not been waited for long enough */
+    assert_false(duet_track_keep(&kept.track, &kept.view));
+    kept.view.now_ms++;
+    assert_true(duet_track_keep(&kept.track, &kept.view));
+    assert_int_equal(kept.cursor.position, 10);
+    assert_int_equal(kept.track.left.count, 2);
+    assert_int_equal(kept.track.left.items[0].position, 4);
+    assert_int_equal(kept.track.left.items[1].position, 7);
+    assert_int_equal(kept.track.left.items[0].due_ms, 0); /* found by the next look */
+    assert_false(duet_track_keep(&kept.track, &kept.view));
+    assert_int_equal(kept.track.left.items[0].due_ms, kept.view.now_ms);
+    kept_fini(&kept);
+}
+
+static void what_was_left_is_kept_over_a_restart_and_taken_back_by_a_switch(void **state)
+{
+    static struct kept kept;
+
+    (void)state;
+    kept_init(&kept, 10);
+    kept.view.now_ms = 100 + DUET_KEEPER_LEAVES_MS;
+    kept.view.other_still = true;
+    assert_true(duet_track_keep(&kept.track, &kept.view));
+    assert_int_equal(duet_track_store_left(&kept.track), DT_OK);
+    duet_track_fini(&kept.track);
+    duet_track_init(&kept.track, DUET_ROCKETMQ, &kept.cursor);
+    assert_int_equal(duet_track_load_left(&kept.track), DT_OK);
+    assert_int_equal(kept.track.left.count, 2);
+    assert_int_equal(kept.cursor.position, 10);
+    duet_track_take_back(&kept.track);
+    assert_int_equal(kept.cursor.position, 4);
+    assert_int_equal(kept.track.left.count, 0);
+    assert_true(restart_on(&kept.track, &kept.log) <= 4);
+    assert_false(kept.track.checked_back);
+    kept_fini(&kept);
+}
+
+static void what_a_lost_tail_held_is_not_left_any_more(void **state)
+{
+    static struct kept kept;
+
+    (void)state;
+    kept_init(&kept, 10);
+    kept.view.now_ms = 100 + DUET_KEEPER_LEAVES_MS;
+    kept.view.other_still = true;
+    assert_true(duet_track_keep(&kept.track, &kept.view));
+    for (int64_t p = 6; p < 10; p++)
+        kept.log.records[p].broker_mark += 5; /* other records in their places */
+    assert_true(restart_on(&kept.track, &kept.log) <= 6);
+    assert_true(kept.track.checked_back);
+    assert_true(kept.track.left.count <= 1);
+    for (size_t i = 0; i < kept.track.left.count; i++)
+        assert_true(kept.track.left.items[i].position < kept.cursor.position);
+    kept_fini(&kept);
+}
+
+static void a_message_that_is_held_keeps_the_cursor_before_it(void **state)
 {
     static struct log log;
     struct duet_cursor cursor;
     struct duet_track track;
-    struct duet_idset done;
-    bool added;
 
     (void)state;
     log.end = 0;
-    for (uint64_t i = 0; i < 10; i++)
+    for (uint64_t i = 0; i < 100; i++)
         append(&log, i, 1000 + i);
     cursor_init(&cursor);
-    duet_idset_init(&done);
-    duet_track_init(&track, DUET_ROCKETMQ, &cursor);
+    duet_track_init(&track, DUET_KAFKA, &cursor);
     duet_track_restart(&track);
-    for (int64_t p = 0; p < log.end; p++) {
-        assert_int_equal(duet_track_push(&track, &log.records[p]), DT_OK);
-        track.next = p + 1;
-        if (p != 4)
-            assert_int_equal(duet_idset_add(&done, &log.records[p].stamp.id, 1, &added),
-                             DT_OK);
-    }
-    assert_true(duet_track_keep(&track, &done));
-    assert_int_equal(cursor.position, 4); /* pinned by the one that is not processed */
-    assert_false(duet_track_keep(&track, &done));
-    assert_int_equal(duet_idset_add(&done, &log.records[4].stamp.id, 1, &added), DT_OK);
-    assert_true(duet_track_keep(&track, &done));
-    assert_int_equal(cursor.position, 10);
+    read_to(&track, &log, 0, 40);
+    for (int64_t p = 40; p < 60; p++)
+        assert_int_equal(duet_track_push(&track, &log.records[p], 0, -1), DT_OK);
+    duet_track_pass_all(&track, 60, 45);
+    assert_int_equal(cursor.position, 45);
+    assert_true(restart_on(&track, &log) <= 45);
+    assert_false(track.checked_back);
+    duet_track_pass_all(&track, 60, -1);
+    assert_int_equal(cursor.position, 60);
     duet_track_fini(&track);
     cursor_fini(&cursor);
-    duet_idset_fini(&done);
 }
 
 int main(int argc, char **argv)
@@ -232,7 +349,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_lost_tail_is_noticed_and_read_again),
         cmocka_unit_test(an_id_alone_does_not_prove_a_position),
         cmocka_unit_test(a_log_that_lost_everything_is_read_from_its_beginning),
-        cmocka_unit_test(the_keeper_moves_only_over_what_is_in_the_set),
+        cmocka_unit_test(the_keeper_moves_over_what_is_in_the_set),
+        cmocka_unit_test(what_nothing_brings_stays_beside_the_cursor),
+        cmocka_unit_test(what_was_left_is_kept_over_a_restart_and_taken_back_by_a_switch),
+        cmocka_unit_test(what_a_lost_tail_held_is_not_left_any_more),
+        cmocka_unit_test(a_message_that_is_held_keeps_the_cursor_before_it),
     };
 
     return test_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
