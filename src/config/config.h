@@ -68,11 +68,13 @@ struct duet_config {
     char *namesrv;
     struct duet_rocketmq_config rocketmq;
     struct duet_gates_config gates;
-    int64_t memory_max;    /* bytes of messages that a producer holds for one side; key
+    int64_t memory_max;     /* bytes of messages that a producer holds for one side; key
                                   producer.memory.max, default 64 MiB */
-    int64_t journal_max;   /* bytes on disk for what memory has no room for; 0: no journal;
+    int64_t journal_max;    /* bytes on disk for what memory has no room for; 0: no journal;
                             producer.journal.max, 1 GiB */
-    bool journal_volatile; /* producer.journal.volatile: intent may lie in memory */
+    bool journal_volatile;  /* producer.journal.volatile: intent may lie in memory */
+    int64_t replay_percent; /* of what is produced may be read back from the journal;
+                                0: no bound; producer.replay.percent, 200 */
     int64_t send_timeout_ms; /* duet's own deadline of a send; producer.timeout_ms, 30000 */
     int64_t batch_count_max; /* consumer.batch.messages, 500: messages per transaction */
     int64_t batch_ms_max;    /* consumer.batch.ms, 50: a transaction is cut after this */

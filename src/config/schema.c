@@ -286,6 +286,20 @@ const struct duet_schema_key duet_schema[] = {
      .store = duet_store_boolean,
      .offset = AT(journal_volatile)},
     {.section = "producer",
+     .name = "replay.percent",
+     .type = "integer",
+     .fallback = "200",
+     .allowed = "0, or 110 to 100000",
+     .about =
+         "What the journal holds for a side goes there at most at this part of the rate at "
+         "which messages are produced, so that live traffic has room; never below 10,000 "
+         "messages and 16 MiB a second. 200 catches up within as long as the outage was. "
+         "0: as fast as the side takes it.",
+     .store = duet_store_integer_or_none,
+     .offset = AT(replay_percent),
+     .min = 110,
+     .max = 100000},
+    {.section = "producer",
      .name = "timeout_ms",
      .type = "milliseconds",
      .fallback = "30000",

@@ -181,6 +181,15 @@ dt_status duet_store_integer(struct duet_storing *storing, const char *text, voi
     return DT_OK;
 }
 
+dt_status duet_store_integer_or_none(struct duet_storing *storing, const char *text,
+                                     void *field)
+{
+    if (strcmp(text, "0") != 0)
+        return duet_store_integer(storing, text, field);
+    *(int64_t *)field = 0;
+    return DT_OK;
+}
+
 dt_status duet_store_partitions(struct duet_storing *storing, const char *text, void *field)
 {
     int64_t value;

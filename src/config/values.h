@@ -18,6 +18,9 @@ dt_status duet_store_optional_path(struct duet_storing *storing, const char *tex
                                    void *field);
 dt_status duet_store_addresses(struct duet_storing *storing, const char *text, void *field);
 dt_status duet_store_integer(struct duet_storing *storing, const char *text, void *field);
+/* The same, or 0 where the range begins higher. */
+dt_status duet_store_integer_or_none(struct duet_storing *storing, const char *text,
+                                     void *field);
 dt_status duet_store_partitions(struct duet_storing *storing, const char *text,
                                 void *field);
 dt_status duet_store_bytes(struct duet_storing *storing, const char *text, void *field);

@@ -81,6 +81,7 @@ dt_status duet_outbox_init(struct duet_outbox *outbox, struct duet_plan *plan,
     outbox->keys = keys;
     outbox->zone = config->zone;
     outbox->memory_max = config->memory_max;
+    duet_replay_pace_init(&outbox->replay_pace, config->replay_percent, outbox->now_ms);
     outbox->instance = instance;
     outbox->boot = boot;
     dt_buf_init(&outbox->scratch, SCRATCH_MAX);

@@ -31,6 +31,7 @@
 #include "duet/duet.h"
 #include "journal/journal.h"
 #include "model/breaker.h"
+#include "model/replay_pace.h"
 #include "side/sender.h"
 
 /* What the outbox writes into the ledger. */
@@ -160,6 +161,9 @@ struct duet_outbox {
     pthread_cond_t replay;
     bool replay_runs, replay_stop, replay_idle;
     int64_t cancelled_copies, doubtful_copies; /* listed so, of those from the journal */
+    size_t replay_next; /* the lane whose turn it is */
+    struct duet_replay_pace replay_pace;
+    int64_t produced_bytes;
     size_t damages_listed; /* of those that reading the journal came across */
     struct dt_buf scratch; /* of the mapping */
     struct duet_property *properties;

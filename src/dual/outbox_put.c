@@ -214,6 +214,7 @@ static dt_status put_locked(struct duet_outbox *outbox, struct duet_outgoing *ou
     outbox->primary_bytes += (int64_t)outgoing->size;
     outbox->primary_count++;
     outbox->stats.produced++;
+    outbox->produced_bytes += (int64_t)outgoing->size;
     take_number(outgoing, row);
     return DT_OK;
 }

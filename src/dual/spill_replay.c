@@ -1,6 +1,8 @@
 /*
  * spill_replay.c - reads the journal back into the secondary lists while their sender has room.
  *
+ * It does so at a pace that follows what is produced (model/replay_pace.h), lane by lane by turns.
+ *
  * Only this thread reads, and only it moves a lane's cursors; it reads without the lock, so that
  * nobody waits for the disk with it.
  */
@@ -208,6 +210,7 @@ static void take_turn(struct duet_lane *lane, struct turn *turn)
     spill->old -= turn->count < spill->old ? turn->count : spill->old;
     outbox->spilled_count -= (int64_t)turn->count;
     outbox->spilled_bytes -= turn->bytes;
+    duet_replay_pace_took(&outbox->replay_pace, (int64_t)turn->count, turn->bytes);
     for (size_t i = 0; i < turn->broken_count; i++)
         duet_spill_isolate_record(lane, turn->side, turn->broken[i].lsn,
                                   turn->broken[i].reason);
@@ -287,48 +290,101 @@ static bool replay_lane(struct duet_lane *lane, struct dt_buf *payload, int64_t 
     return turn.count > 0 || turn.holes > 0;
 }
 
-/* Lock: held. */
-static void sleep_for(struct duet_outbox *outbox, int64_t ms)
+/* Lock: held. `idle`: until somebody has room, if that is sooner. */
+static void sleep_for(struct duet_outbox *outbox, int64_t ms, bool idle)
 {
     int64_t at_ms = dt_clock_ms() + ms;
     struct timespec until = {at_ms / 1000, at_ms % 1000 * 1000000};
 
-    outbox->replay_idle = true;
+    outbox->replay_idle = idle;
     pthread_cond_timedwait(&outbox->replay, &outbox->lock, &until);
     outbox->replay_idle = false;
+}
+
+static size_t count_lanes(const struct duet_outbox *outbox)
+{
+    size_t count = 0;
+
+    for (size_t b = 0; b < outbox->box_count; b++)
+        count += outbox->boxes[b].lane_count;
+    return count;
+}
+
+static struct duet_lane *lane_at(const struct duet_outbox *outbox, size_t index)
+{
+    struct duet_box *box = outbox->boxes;
+
+    while (index >= box->lane_count)
+        index -= box++->lane_count;
+    return &box->lanes[index];
+}
+
+/* Lock: held. In how many ms the journal may be read on, 0: now. */
+static int64_t pace_ms(struct duet_outbox *outbox)
+{
+    duet_replay_pace_look(&outbox->replay_pace, outbox->stats.produced,
+                          outbox->produced_bytes, dt_clock_ms());
+    return duet_replay_pace_wait_ms(&outbox->replay_pace);
+}
+
+/* What a round over all lanes came to. */
+struct round {
+    bool any, unwritten;
+    int64_t
+        wait_ms; /* the pace's; the next round begins with the lane that did not get its turn */
+};
+
+/* Lock: held, given up while it reads. */
+static void replay_round(struct duet_outbox *outbox, size_t count, struct dt_buf *payload,
+                         int64_t *warned_ms, struct round *round)
+{
+    size_t next = outbox->replay_next;
+
+    (void)pace_ms(
+        outbox); /* it follows what is produced, also while nothing is read back */
+    for (size_t i = 0; i < count && !outbox->replay_stop; i++) {
+        struct duet_lane *lane = lane_at(outbox, (next + i) % count);
+
+        if (lane->spill.behind_first != NULL)
+            duet_spill_settle_behind(lane);
+        if (round->wait_ms > 0 || !wants_more(lane))
+            continue;
+        round->wait_ms = pace_ms(outbox);
+        if (round->wait_ms > 0) {
+            outbox->replay_next = (next + i) % count;
+            continue; /* the others may have something to settle */
+        }
+        if (replay_lane(lane, payload, warned_ms))
+            round->any = true;
+        else
+            round->unwritten = true;
+    }
 }
 
 void *duet_spill_run(void *context)
 {
     struct duet_outbox *outbox = context;
+    size_t count = count_lanes(outbox);
     int64_t warned_ms = INT64_MIN / 2;
     struct dt_buf payload;
 
     dt_buf_init(&payload, PAYLOAD_MAX);
     pthread_mutex_lock(&outbox->lock);
     while (!outbox->replay_stop) {
-        bool any = false, unwritten = false;
+        struct round round = {false, false, 0};
 
-        for (size_t b = 0; b < outbox->box_count; b++)
-            for (size_t p = 0; p < outbox->boxes[b].lane_count; p++) {
-                struct duet_lane *lane = &outbox->boxes[b].lanes[p];
-
-                if (lane->spill.behind_first != NULL)
-                    duet_spill_settle_behind(lane);
-                if (outbox->replay_stop || !wants_more(lane))
-                    continue;
-                if (replay_lane(lane, &payload, &warned_ms))
-                    any = true;
-                else
-                    unwritten = true;
-            }
+        replay_round(outbox, count, &payload, &warned_ms, &round);
         if (outbox->later_first != NULL) {
             pthread_mutex_unlock(&outbox->lock);
             duet_outbox_run_later(outbox);
             pthread_mutex_lock(&outbox->lock);
         }
-        if (!any && !outbox->replay_stop)
-            sleep_for(outbox, unwritten ? UNWRITTEN_MS : IDLE_MS);
+        if (outbox->replay_stop)
+            break;
+        if (round.wait_ms > 0)
+            sleep_for(outbox, round.wait_ms, false);
+        else if (!round.any)
+            sleep_for(outbox, round.unwritten ? UNWRITTEN_MS : IDLE_MS, true);
     }
     pthread_mutex_unlock(&outbox->lock);
     dt_buf_fini(&payload);
