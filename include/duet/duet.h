@@ -30,6 +30,14 @@ typedef struct duet_message_header {
     size_t size;       /* in bytes */
 } duet_message_header;
 
+/**
+ * Takes a document of statistics: one JSON object, valid during the call, NUL-terminated. Its fields
+ * are listed with type, unit and meaning in docs/sdk-statistics.md. Fields may be added; none that
+ * is listed changes its meaning. It must not block and not call into duet.
+ * @param size of the text, without the NUL.
+ */
+typedef void (*duet_statistics_fn)(void *opaque, const char *json, size_t size);
+
 /* ---------------------------------------------------------------- producer */
 
 /** Writes messages to the sides that the plan names. */
@@ -121,6 +129,17 @@ typedef struct duet_producer_stats {
 } duet_producer_stats;
 /** Fills `out`. Thread: any. */
 DT_API void duet_producer_statistics(duet_producer *producer, duet_producer_stats *out);
+
+/**
+ * Gives a document of statistics to `fn` about every interval_ms (at least 10), on the producer's
+ * own thread, until duet_producer_close(), after which none comes. Once for a producer.
+ * @param opaque borrowed as long, given to `fn`.
+ * @returns DT_OK; DT_EINVAL: the interval, or no function; DT_ESTATE: it was done before.
+ */
+DT_API DT_MUST_USE dt_status duet_producer_set_statistics(duet_producer *producer,
+                                                          int64_t interval_ms,
+                                                          duet_statistics_fn fn,
+                                                          void *opaque);
 
 /**
  * The folder in which this producer keeps its own state (in `state_dir`, locked while it is
@@ -269,6 +288,17 @@ typedef struct duet_consumer_stats {
 } duet_consumer_stats;
 /** Fills `out`. Thread: any. */
 DT_API void duet_consumer_statistics(duet_consumer *consumer, duet_consumer_stats *out);
+
+/**
+ * Gives a document of statistics to `fn` about every interval_ms (at least 10), on the thread of
+ * duet_consumer_run(). Before that; once for a consumer.
+ * @param opaque borrowed until duet_consumer_close(), given to `fn`.
+ * @returns DT_OK; DT_EINVAL: the interval, or no function; DT_ESTATE: it was done before.
+ */
+DT_API DT_MUST_USE dt_status duet_consumer_set_statistics(duet_consumer *consumer,
+                                                          int64_t interval_ms,
+                                                          duet_statistics_fn fn,
+                                                          void *opaque);
 
 /** Ends and frees; what was not committed comes again. Not while it runs. NULL: no-op. */
 DT_API void duet_consumer_close(duet_consumer *consumer);

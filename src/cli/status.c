@@ -124,6 +124,16 @@ static const char *breaker_name(const struct duet_instance *instance, int side)
     return instance->breaker[side][0] != '\0' ? instance->breaker[side] : "none";
 }
 
+/* Whether a side that it writes does not answer. */
+static bool is_open(const struct duet_instance *instance)
+{
+    for (int side = 0; side < DUET_SIDES; side++)
+        if (strcmp(breaker_name(instance, side), "open") == 0 ||
+            strcmp(breaker_name(instance, side), "probing") == 0)
+            return true;
+    return false;
+}
+
 static void json_instance(const struct view *view, const struct duet_instance *instance)
 {
     struct dt_json *json = view->json;
@@ -258,19 +268,25 @@ static dt_status table_gates(const struct view *view)
 static void table_instances(const struct view *view)
 {
     static const char *const columns[] = {"INSTANCE", "ROLE",      ">PLAN",    "ALIVE",
-                                          ">OWED",    ">IN DOUBT", ">DROPPED", NULL};
+                                          ">OWED",    ">BYTES",    ">OLDEST",  "KAFKA",
+                                          "ROCKETMQ", ">IN DOUBT", ">DROPPED", NULL};
     struct cli_table *table = cli_table_new(columns);
 
     for (size_t i = 0; i < view->snapshot->instance_count; i++) {
         const struct duet_instance *instance = &view->snapshot->instances[i];
         bool alive = duet_instance_alive(instance, view->snapshot->now_ms);
 
-        cli_table_line(table, !alive && !instance->closed);
+        cli_table_line(table,
+                       (!alive && !instance->closed) || (alive && is_open(instance)));
         cli_table_text(table, "%s", instance->name);
         cli_table_text(table, "%s", role_name(instance));
         cli_table_number(table, instance->plan);
         cli_table_text(table, "%s", alive ? "yes" : instance->closed ? "ended" : "no");
         cli_table_number(table, instance->pending_messages);
+        cli_table_number(table, instance->pending_bytes);
+        cli_table_text(table, "%lld s", (long long)instance->oldest_s);
+        for (int side = 0; side < DUET_SIDES; side++)
+            cli_table_text(table, "%s", breaker_name(instance, side));
         cli_table_number(table, instance->in_doubt);
         cli_table_number(table, instance->dropped);
     }

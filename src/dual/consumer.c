@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "dual/chores.h"
+#include "dual/consumer_statistics.h"
 #include "dual/role.h"
 
 #define PERIOD_MS            100
@@ -31,6 +32,7 @@ struct duet_consumer {
     char topic[DUET_NAME_SIZE];
     atomic_bool stop;
     bool has_group;
+    struct duet_statistics statistics;
 };
 
 /* ---- opening ---- */
@@ -331,6 +333,8 @@ static dt_status run_loop(struct duet_consumer *consumer, int64_t until_idle_ms)
             if (send_reports(consumer) != DT_OK || heartbeat(consumer, false) != DT_OK)
                 duet_session_store_failed(&consumer->session, "reporting counts");
         }
+        duet_consumer_give_statistics(&consumer->statistics, &consumer->session,
+                                      consumer->group, consumer->role);
         status = role_ended(consumer);
         if (status == DT_OK)
             status = look_idle(consumer, until_idle_ms, &idle);
@@ -379,6 +383,14 @@ void duet_consumer_statistics(duet_consumer *consumer, duet_consumer_stats *out)
     out->shadow = atomic_load(&shadow->processed);
     out->duplicates = atomic_load(&live->duplicates) + atomic_load(&shadow->duplicates);
     out->failed = atomic_load(&live->failed) + atomic_load(&shadow->failed);
+}
+
+dt_status duet_consumer_set_statistics(duet_consumer *consumer, int64_t interval_ms,
+                                       duet_statistics_fn fn, void *opaque)
+{
+    if (consumer == NULL)
+        return dt_error_set(DT_EINVAL, "a consumer is needed");
+    return duet_statistics_set(&consumer->statistics, interval_ms, fn, opaque);
 }
 
 void duet_consumer_close(duet_consumer *consumer)

@@ -161,7 +161,7 @@ struct duet_outbox {
     pthread_cond_t replay;
     bool replay_runs, replay_stop, replay_idle;
     int64_t cancelled_copies, doubtful_copies; /* listed so, of those from the journal */
-    size_t replay_next; /* the lane whose turn it is */
+    size_t replay_next;                        /* the lane whose turn it is */
     struct duet_replay_pace replay_pace;
     int64_t produced_bytes;
     size_t damages_listed; /* of those that reading the journal came across */

@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "dual/outbox.h"
 #include "dual/producer_report.h"
+#include "dual/producer_statistics.h"
 #include "dual/spill.h"
 #include "dual/wake.h"
 
@@ -33,6 +34,9 @@ struct duet_producer {
     struct duet_wake wake;
     pthread_t thread;
     atomic_bool stop;
+    pthread_mutex_t
+        statistics_lock; /* of setting them; the document is written without it */
+    struct duet_statistics statistics;
 };
 
 const char *duet_version(void)
@@ -92,6 +96,19 @@ static void look_for_plan(struct duet_producer *producer)
         duet_session_store_failed(session, "confirming a plan");
 }
 
+/* What was set stays: only whether it was is asked under the lock, and no callback runs with it. */
+static void give_statistics(struct duet_producer *producer)
+{
+    bool wanted;
+
+    pthread_mutex_lock(&producer->statistics_lock);
+    wanted = producer->statistics.interval_ms != 0;
+    pthread_mutex_unlock(&producer->statistics_lock);
+    if (wanted)
+        duet_producer_give_statistics(&producer->statistics, &producer->session,
+                                      &producer->outbox);
+}
+
 static void *run(void *context)
 {
     struct duet_producer *producer = context;
@@ -101,6 +118,7 @@ static void *run(void *context)
         int64_t now_ms;
 
         duet_outbox_tick(&producer->outbox);
+        give_statistics(producer);
         now_ms = dt_clock_ms();
         if (now_ms - plan_ms >= PLAN_MS) {
             plan_ms = now_ms;
@@ -266,6 +284,7 @@ dt_status duet_producer_open(const char *config_path, const char *name, duet_pro
     if (producer == NULL)
         return dt_error_set(DT_ENOMEM, "no memory for a producer");
     producer->session.home.lock_fd = -1;
+    pthread_mutex_init(&producer->statistics_lock, NULL);
     status = duet_wake_init(&producer->wake);
     if (status == DT_OK)
         status = open_parts(producer, config_path, name);
@@ -316,20 +335,20 @@ dt_status duet_producer_flush(duet_producer *producer, int64_t timeout_ms)
 
 void duet_producer_statistics(duet_producer *producer, duet_producer_stats *out)
 {
-    struct duet_outbox *outbox = &producer->outbox;
+    duet_outbox_statistics(&producer->outbox, out);
+}
 
-    pthread_mutex_lock(&outbox->lock);
-    *out = outbox->stats;
-    out->pending = outbox->primary_count + outbox->secondary_count + outbox->spilled_count;
-    out->pending_bytes =
-        outbox->primary_bytes + outbox->secondary_bytes + outbox->spilled_bytes;
-    out->journal = outbox->spilled_count;
-    out->journal_bytes = outbox->spilled_bytes;
-    out->moving = 0;
-    for (size_t b = 0; b < outbox->box_count; b++)
-        for (size_t p = 0; p < outbox->boxes[b].lane_count; p++)
-            out->moving += outbox->boxes[b].lanes[p].change.is_due;
-    pthread_mutex_unlock(&outbox->lock);
+dt_status duet_producer_set_statistics(duet_producer *producer, int64_t interval_ms,
+                                       duet_statistics_fn fn, void *opaque)
+{
+    dt_status status;
+
+    if (producer == NULL)
+        return dt_error_set(DT_EINVAL, "a producer is needed");
+    pthread_mutex_lock(&producer->statistics_lock);
+    status = duet_statistics_set(&producer->statistics, interval_ms, fn, opaque);
+    pthread_mutex_unlock(&producer->statistics_lock);
+    return status;
 }
 
 const char *duet_producer_state_dir(const duet_producer *producer)
@@ -370,5 +389,6 @@ void duet_producer_close(duet_producer *producer)
     duet_session_close(&producer->session);
     if (producer->wake.fd > 0)
         duet_wake_fini(&producer->wake);
+    pthread_mutex_destroy(&producer->statistics_lock);
     free(producer);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "dual/outgoing.h"
-#include "dual/spill.h"
+#include "dual/producer_statistics.h"
 
 /* Copies one lane's counters; true if there was something new. */
 static bool copy_lane(struct duet_lane *lane, bool all, struct duet_issue_report *report,
@@ -149,34 +149,6 @@ dt_status duet_producer_report_ledger(struct duet_session *session,
     return status;
 }
 
-static int64_t older(const struct duet_outgoing *first, int64_t oldest_ms)
-{
-    return first != NULL && first->made_ms < oldest_ms ? first->made_ms : oldest_ms;
-}
-
-/* Lock: held. For how long the oldest message that is not everywhere has been under way: in
- * seconds, never less than it is, 0 if there is none. */
-static int64_t oldest_s(const struct duet_outbox *outbox, int64_t now_ms)
-{
-    int64_t oldest_ms = INT64_MAX;
-
-    for (size_t b = 0; b < outbox->box_count; b++)
-        for (size_t p = 0; p < outbox->boxes[b].lane_count; p++) {
-            const struct duet_lane *lane = &outbox->boxes[b].lanes[p];
-
-            oldest_ms = older(lane->primary_first, oldest_ms);
-            oldest_ms = older(lane->secondary_first, oldest_ms);
-            oldest_ms = older(lane->spill.behind_first, oldest_ms);
-            for (int side = 0; side < DUET_SIDES; side++)
-                if (duet_spill_owes(lane, (enum duet_side)side) &&
-                    lane->spill.oldest_ms < oldest_ms)
-                    oldest_ms = lane->spill.oldest_ms;
-        }
-    if (oldest_ms >= now_ms)
-        return oldest_ms == INT64_MAX ? 0 : 1;
-    return (now_ms - oldest_ms + 999) / 1000;
-}
-
 dt_status duet_producer_report(struct duet_session *session, struct duet_outbox *outbox,
                                bool closed)
 {
@@ -202,7 +174,7 @@ dt_status duet_producer_report(struct duet_session *session, struct duet_outbox 
         outbox->primary_count + outbox->secondary_count + outbox->spilled_count;
     instance.pending_bytes =
         outbox->primary_bytes + outbox->secondary_bytes + outbox->spilled_bytes;
-    instance.oldest_s = oldest_s(outbox, instance.heartbeat_ms);
+    instance.oldest_s = duet_outbox_oldest_s(outbox, instance.heartbeat_ms);
     for (int side = 0; side < DUET_SIDES; side++)
         snprintf(instance.breaker[side], sizeof(instance.breaker[side]), "%s",
                  duet_breaker_state_name(outbox->breaker[side].state));

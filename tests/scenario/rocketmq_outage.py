@@ -30,6 +30,11 @@ def producer_owes(m):
                if i['role'] == 'producer')
 
 
+def breakers(m):
+    return {side: {i['breaker'][side] for i in m.json('status')['instances']
+                   if i['role'] == 'producer'} for side in ('kafka', 'rocketmq')}
+
+
 def look_into_journal(m):
     """`duet journal` shows what is owed while the producer goes on, and finds damage."""
     folder = m.folder / 'state' / 'p' / 'journal'
@@ -77,6 +82,11 @@ def below(s, outage):
     need(m.processed(group) >= before + acknowledged * 0.7, 'live goes on', m.processed(group))
     need(producer.rss() < first + (32 << 20) * (4 if SLOWER > 1 else 1), 'memory stays bounded',
          f'{first >> 20} MiB, then {producer.rss() >> 20} MiB')
+    wait_for(lambda: breakers(m)['rocketmq'] <= {'open', 'probing'}, 'status to show the breaker')
+    need_equal(breakers(m)['kafka'], {'closed'}, "the primary's breaker")
+    text = m.duet('status').need(0).out
+    need(any('producer' in line and ('open' in line or 'probing' in line)
+             for line in text.splitlines()), 'the table shows it, too', text)
     if outage == 'spill':
         wait_for(lambda: producer_owes(m) > acknowledged * 0.7, 'status to show what is owed')
         look_into_journal(m)
