@@ -111,25 +111,39 @@ static bool comes_before(const struct duet_id *a, const struct duet_id *b)
     return a->boot != b->boot ? a->boot < b->boot : a->sequence < b->sequence;
 }
 
+/* The place of `id` among what is held of its producer; nearly always the end. */
+static struct duet_held **place_of(struct duet_held_producer *producer,
+                                   const struct duet_id *id)
+{
+    struct duet_held **at = &producer->first;
+
+    if (producer->last != NULL && comes_before(&producer->last->record.stamp.id, id))
+        return &producer->last->next;
+    while (*at != NULL && comes_before(&(*at)->record.stamp.id, id))
+        at = &(*at)->next;
+    return at;
+}
+
 static dt_status set_aside(struct duet_role_thread *role, struct duet_part *part,
                            const struct duet_read_record *record)
 {
     const struct duet_id *id = &record->stamp.id;
     struct duet_held_producer *producer = find(part->hold, id->instance);
-    struct duet_held *held = held_new(record), **at;
+    struct duet_held *held, **at;
 
-    if (held != NULL && producer == NULL)
+    if (producer == NULL)
         producer = add(part->hold, id->instance);
-    if (held == NULL || producer == NULL) {
-        free(held);
+    at = producer != NULL ? place_of(producer, id) : NULL;
+    if (at != NULL && *at != NULL && duet_id_equal(&(*at)->record.stamp.id, id))
+        return DT_OK; /* read again, after a reconnect, or a second copy */
+    held = at != NULL ? held_new(record) : NULL;
+    if (held == NULL)
         return dt_error_set(DT_ENOMEM, "no memory to hold a message of %zu bytes",
                             size_of(record));
-    }
-    for (at = &producer->first; *at != NULL; at = &(*at)->next)
-        if (comes_before(id, &(*at)->record.stamp.id))
-            break;
     held->next = *at;
     *at = held;
+    if (held->next == NULL)
+        producer->last = held;
     producer->bytes += held->bytes;
     role->held_bytes += held->bytes;
     return DT_OK;
@@ -208,6 +222,8 @@ static void drop_first(struct duet_role_thread *role, struct duet_held_producer 
     struct duet_held *held = producer->first;
 
     producer->first = held->next;
+    if (producer->first == NULL)
+        producer->last = NULL;
     producer->bytes -= held->bytes;
     role->held_bytes -= held->bytes;
     free(held);

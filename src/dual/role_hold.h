@@ -22,7 +22,7 @@ struct duet_held; /* one message, copied */
 
 struct duet_held_producer {
     uint32_t instance;
-    struct duet_held *first; /* by boot and number */
+    struct duet_held *first, *last; /* by boot and number, each once */
     size_t bytes;
 };
 
