@@ -3,19 +3,17 @@
 Queues are shared without gap or overlap through joins, leaves and kills, by each strategy; what
 is refused is retried and ends in the dead letters; orderly members keep each queue's order;
 mqadmin lists our members and resets their offsets.
+
+    group.py [--rocketmq 5.3.3] [PART...]    parts: sharing, dead_letters, ordered, administered
 """
-import pathlib
 import subprocess
 import sys
 import threading
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-from interop import INTO, build, java, run, Message, PEER  # noqa: E402
-from harness import BUILD, RealBrokers, Scenario, need, need_equal, wait_for  # noqa: E402
+from peers import MEMBER, Message, interop, need, need_equal
+from harness import wait_for
 
-MEMBER = BUILD / 'tests' / 'rmq_member'
 QUEUES = 8
 
 
@@ -24,9 +22,9 @@ class Member:
 
     def __init__(self, group, kind, name, mode, fails, attempts):
         self.kind, self.name, self.got, self.queues, self.lines = kind, name, [], None, []
-        words = [group.namesrv, group.topic, group.name, name, group.strategy, mode, str(fails),
+        words = [group.peers.namesrv, group.topic, group.name, name, group.strategy, mode, str(fails),
                  str(attempts)]
-        command = [str(MEMBER), *words] if kind == 'c' else java('Member', *words)
+        command = [str(MEMBER), *words] if kind == 'c' else group.peers.java('Member', *words)
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         threading.Thread(target=self.read, daemon=True).start()
@@ -59,13 +57,13 @@ class Member:
 
 
 class Group:
-    def __init__(self, s, brokers, name, strategy='average', mode='concurrent', fails=0, attempts=16):
-        self.s, self.brokers, self.namesrv = s, brokers, brokers.namesrv
+    def __init__(self, s, peers, name, strategy='average', mode='concurrent', fails=0, attempts=16):
+        self.s, self.peers = s, peers
         self.topic, self.name, self.strategy = f'{s.mark}-{name}', f'{s.mark}-{name}-group', strategy
         self.mode, self.fails, self.attempts = mode, fails, attempts
         self.members, self.gone, self.sent = [], [], 0
         self.shares, self.since = None, 0.0
-        brokers.run('topic', self.topic, str(QUEUES))
+        peers.topic(self.topic, QUEUES)
 
     def join(self, kind, name):
         self.members.append(Member(self, kind, name, self.mode, self.fails, self.attempts))
@@ -104,10 +102,10 @@ class Group:
     def settle(self):
         wait_for(self.settled, f'{[m.name for m in self.members]} share {QUEUES} queues', timeout=60)
 
-    def send(self, count, prefix=''):
-        lines = ''.join(Message((self.sent + n) % QUEUES, f'{prefix}{self.sent + n}'.encode()).line()
-                        for n in range(count))
-        run([PEER, 'send', self.namesrv, self.topic, 'senders'], lines)
+    def send(self, count, prefix='', sender='c'):
+        self.peers.send(sender, self.topic, 'senders',
+                        [Message((self.sent + n) % QUEUES, f'{prefix}{self.sent + n}'.encode())
+                         for n in range(count)])
         first, self.sent = self.sent, self.sent + count
         return [f'{prefix}{n}' for n in range(first, self.sent)]
 
@@ -129,9 +127,9 @@ class Group:
             self.leave(member.name)
 
 
-def sharing(s, brokers):
+def sharing(s, peers):
     for strategy in ('average', 'circle', 'hash'):
-        group = Group(s, brokers, strategy, strategy)
+        group = Group(s, peers, strategy, strategy)
         steps = [('join', 'c', 'm2'), ('join', 'java', 'm1'), ('join', 'c', 'm4'), ('leave', 'm2'),
                  ('kill', 'm4'), ('join', 'c', 'm0')]
         if strategy == 'average':
@@ -152,8 +150,8 @@ def sharing(s, brokers):
         group.end()
 
 
-def dead_letters(s, brokers):
-    group = Group(s, brokers, 'retry', fails=2, attempts=16)
+def dead_letters(s, peers):
+    group = Group(s, peers, 'retry', fails=2, attempts=16)
     group.join('c', 'r1')
     group.join('java', 'r2')
     group.settle()
@@ -162,18 +160,22 @@ def dead_letters(s, brokers):
     wait_for(lambda: all(group.times().get(b, 0) >= 3 for b in bad), 'the third attempt is taken',
              timeout=60)
     group.end()
-    group = Group(s, brokers, 'dead', fails=100, attempts=1)
-    group.join('c', 'd1')
-    group.join('java', 'd2')
-    group.settle()
-    bad = group.send(16, 'bad')
-    letters = [Message.parse(line) for line in run(
-        [PEER, 'receive', brokers.namesrv, f'%DLQ%{group.name}', 'undertakers', '16'])
-    ] if wait_for(lambda: all(group.times().get(b, 0) >= 2 for b in bad), 'attempts', timeout=60) else []
-    need_equal(sorted(m.body.decode() for m in letters), sorted(bad), 'dead letters')
-    need_equal({m.properties.get('RETRY_TOPIC') for m in letters}, {group.topic}, 'their topic')
-    s.say('16 retried, 16 dead letters')
-    group.end()
+    for name, members, sender, reader in (('dead', ('c', 'java'), 'c', 'c'),
+                                          ('dead-c', ('c',), 'java', 'java'),
+                                          ('dead-java', ('java',), 'c', 'c')):
+        group = Group(s, peers, name, fails=100, attempts=1)
+        for n, kind in enumerate(members):
+            group.join(kind, f'd{n}')
+        group.settle()
+        bad = group.send(16, 'bad', sender)
+        wait_for(lambda: all(group.times().get(b, 0) >= 2 for b in bad), 'attempts', timeout=60)
+        # the refusal that makes it a dead letter, and its topic, comes a moment later
+        letters = wait_for(
+            lambda: peers.receive(reader, f'%DLQ%{group.name}', 'undertakers', 16), 'letters', timeout=60)
+        need_equal(sorted(m.body.decode() for m in letters), sorted(bad), 'dead letters')
+        need_equal({m.properties.get('RETRY_TOPIC') for m in letters}, {group.topic}, 'their topic')
+        group.end()
+    s.say('16 retried, 3 times 16 dead letters')
 
 
 def in_order(got):
@@ -185,14 +187,14 @@ def in_order(got):
     return back
 
 
-def ordered(s, brokers):
-    group = Group(s, brokers, 'orderly', mode='orderly', fails=2)
+def ordered(s, peers):
+    group = Group(s, peers, 'orderly', mode='orderly', fails=2)
     for kind, name in (('c', 'o1'), ('java', 'o2'), ('c', 'o3')):
         group.join(kind, name)
         moving = group.send(80)
         group.settle()
         group.need_all(moving, False)
-        group.need_all(group.send(160), True)
+        group.need_all(group.send(160, sender=kind), True)
     group.leave('o1')
     moving = group.send(80)
     group.settle()
@@ -215,33 +217,18 @@ def ordered(s, brokers):
     group.end()
 
 
-def admin(*words):
-    done = subprocess.run(
-        ['java', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', f'-Duser.home={INTO}', '-cp',
-         f'{INTO / "jars"}/*:{tools()}', 'org.apache.rocketmq.tools.command.MQAdminStartup',
-         *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
-    return done.stdout + done.stderr
-
-
-def tools():
-    import os
-    cache = pathlib.Path(os.environ.get('DUET_CACHE') or pathlib.Path(
-        os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache') / 'duet') / 'jars'
-    return f'{cache / "rocketmq-5.3.3"}/*'
-
-
-def administered(s, brokers):
-    group = Group(s, brokers, 'admin')
+def administered(s, peers):
+    group = Group(s, peers, 'admin')
     group.join('c', 'a1')
     group.settle()
     group.need_all(group.send(40), True)
-    text = admin('consumerConnection', '-n', brokers.namesrv, '-g', group.name)
+    text = peers.mqadmin('consumerConnection', '-g', group.name)
     need('a1' in text and 'CPP' in text and 'CONSUME_PASSIVELY' in text, 'consumerConnection', text)
     client = next(w for w in text.split() if w.endswith('@a1'))
-    text = admin('consumerStatus', '-n', brokers.namesrv, '-g', group.name, '-i', client)
+    text = peers.mqadmin('consumerStatus', '-g', group.name, '-i', client)
     need('#Consumer Subscription#' in text and group.topic in text, 'consumerStatus', text)
-    text = admin('resetOffsetByTime', '-n', brokers.namesrv, '-g', group.name, '-t', group.topic,
-                 '-s', '0', '-f', 'true')
+    peers.mqadmin('resetOffsetByTime', '-g', group.name, '-t', group.topic,
+                  '-s', '0', '-f', 'true')
     wait_for(lambda: all(group.times().get(str(n), 0) >= 2 for n in range(40)),
              'a reset makes it read again', timeout=60)
     group.end()
@@ -249,14 +236,11 @@ def administered(s, brokers):
 
 
 def main():
-    build()
     parts = {'sharing': sharing, 'dead_letters': dead_letters, 'ordered': ordered,
              'administered': administered}
-    chosen = sys.argv[1:] or list(parts)
-    with Scenario('interop_group', argv=['--brokers', 'real'], brokers=False) as s:
-        s.brokers = brokers = RealBrokers(s)
-        for name in chosen:
-            parts[name](s, brokers)
+    with interop('interop_group') as (s, peers):
+        for name in sys.argv[1:] or parts:
+            parts[name](s, peers)
 
 
 if __name__ == '__main__':

@@ -1,84 +1,15 @@
 """The Apache RocketMQ Java client and ours read each other's messages, on a real broker.
 
 Bodies of every byte, compressed ones, batches both ways; keys, tags, properties in several
-scripts; the message id that the sender was told is the one that the reader sees. The Java part
-is built with Maven (java/pom.xml) into the build folder, once per change.
+scripts; delayed, filtered and ordered ones; what one client refuses is a dead letter that the
+other reads. The message id that the sender was told is the one that the reader sees.
+
+    interop.py [--rocketmq 5.3.3] [PART...]        parts: exchanges, modes, delayed, tagged
 """
-import fcntl
-import os
-import pathlib
 import random
-import shutil
-import subprocess
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / 'scenario'))
-from harness import BUILD, Failed, RealBrokers, Scenario, need, need_equal  # noqa: E402
-
-PEER = BUILD / 'tests' / 'rmq_interop'
-INTO = BUILD / 'interop'
-
-
-def build():
-    """Offline where the jars are there already; one Maven at a time on this machine."""
-    sources = [HERE / 'java' / 'pom.xml', *(HERE / 'java/src/main/java').glob('*.java')]
-    done = INTO / 'built'
-    if done.exists() and done.stat().st_mtime > max(s.stat().st_mtime for s in sources):
-        return
-    need(shutil.which('mvn'), 'mvn is not installed: run scripts/bootstrap test')
-    INTO.mkdir(parents=True, exist_ok=True)
-    cache = pathlib.Path(os.environ.get('DUET_CACHE') or pathlib.Path(
-        os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache') / 'duet') / 'jars'
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / 'fetch.lock', 'wb') as lock:  # scripts/brokers holds it, too
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for more in (['-o'], [], []):
-            result = subprocess.run(
-                ['mvn', '-q', '-B', *more, f'-Dinto={INTO}', 'compiler:compile',
-                 'dependency:copy-dependencies'], cwd=HERE / 'java', capture_output=True,
-                text=True, stdin=subprocess.DEVNULL, timeout=300, check=False)
-            if result.returncode == 0:
-                done.touch()
-                return
-    raise Failed(f'Maven could not build java/: {result.stdout[-1500:]}')
-
-
-def java(*words):
-    return ['java', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData',
-            f'-Duser.home={INTO}', '-cp', f'{INTO / "classes"}:{INTO / "jars"}/*', *words]
-
-
-def run(command, lines=''):
-    result = subprocess.run([str(c) for c in command], input=lines, capture_output=True, text=True,
-                            timeout=120, check=False)
-    need(result.returncode == 0, f'{command[0]} exited {result.returncode}',
-         result.stderr[-1500:])
-    return result.stdout.splitlines()
-
-
-class Message:
-    """A line of both programs."""
-
-    def __init__(self, queue, body, keys=None, tags=None, properties=None, message_id='-'):
-        self.queue, self.body, self.keys, self.tags = queue, body, keys, tags
-        self.properties, self.id = properties or {}, message_id
-
-    def line(self):
-        def text(value):
-            return '-' if value is None else value.encode().hex()
-        fields = ['-', str(self.queue), self.body.hex(), text(self.keys), text(self.tags)]
-        fields += [f'{text(n)}={text(v)}' for n, v in self.properties.items()]
-        return '\t'.join(fields) + '\n'
-
-    @staticmethod
-    def parse(line):
-        def text(value):
-            return None if value == '-' else bytes.fromhex(value).decode()
-        fields = line.split('\t')
-        pairs = (field.split('=') for field in fields[5:])
-        return Message(int(fields[1]), bytes.fromhex(fields[2]), text(fields[3]), text(fields[4]),
-                       {text(n): text(v) for n, v in pairs}, fields[0])
+from peers import Message, interop, need, need_equal, run
 
 
 def messages(seed):
@@ -100,19 +31,6 @@ def messages(seed):
         yield Message(n % 4, f'row {n}'.encode() * (n + 1), f'N{n}', None, {'n': str(n)})
 
 
-def receive(reader, brokers, topic, group, count):
-    """The Java client may lose its first connection on a busy machine and give up: once more."""
-    words = ['receive', brokers.namesrv, topic, group, str(count)]
-    for tries_left in (1, 0):
-        try:
-            lines = run(java('Interop', *words) if reader == 'java' else [PEER, *words])
-            return [Message.parse(line) for line in lines]
-        except Failed:
-            if reader != 'java' or not tries_left:
-                raise
-    return []
-
-
 def need_same(sent, got, ids):
     """Order within each queue, and everything that was put in."""
     need_equal(len(got), len(sent), 'messages read')
@@ -129,65 +47,99 @@ def need_same(sent, got, ids):
                 need_equal(b.id, told, f'{what}: message id')
 
 
-WAYS = (  # sender, what it is told, reader
+WAYS = (  # sender, mode, reader
     ('java', None, 'c'), ('java', 'batch', 'c'), ('java', 'lz4', 'c'), ('java', 'zstd', 'c'),
     ('c', None, 'java'), ('c', None, 'c'), ('c', 'batch', 'java'), ('c', 'zlib', 'java'),
     ('c', 'lz4', 'java'), ('c', 'zstd', 'java'))
 
 
-def exchange(brokers, mark, sender, mode, reader):
+def exchange(mark, peers, sender, mode, reader):
     """Everything that messages() has, from one client to the other; how many."""
     seed = f'{sender}-{mode}-{reader}'
     topic, group = f'{mark}-{seed}', f'{mark}-group-{seed}'
-    brokers.run('topic', topic, '4')
+    peers.topic(topic, 4)
     sent = list(messages(seed))
     if mode == 'batch' and sender == 'java':
         # one call: the Java client neither splits nor compresses batches
         sent = [m for m in sent if len(m.body) < 5000]
-    send = ['send', brokers.namesrv, topic, group] + ([mode] if mode else [])
-    ids = run(java('Interop', *send) if sender == 'java' else [PEER, *send], ''.join(m.line() for m in sent))
+    ids = peers.send(sender, topic, group, sent, *([mode] if mode else []))
     if mode == 'batch' and sender == 'java':
         # the broker puts the batch's own id over those that the sender is told
         ids = [None] * len(sent)
     need_equal(len(ids), len(sent), 'ids')
-    got = receive(reader, brokers, topic, group + '-reader', len(sent))
+    got = peers.receive(reader, topic, group + '-reader', len(sent))
     need_same(sent, got, ids)
     return len(got)
 
 
-def send_and_read(brokers, mark, mode, sent):
+def exchanges(s, peers):
+    for sender, mode, reader in WAYS:
+        count = exchange(s.mark, peers, sender, mode, reader)
+        s.say(f'{sender}{f" {mode}" if mode else ""} -> {reader}: {count} messages')
+
+
+def send_and_read(mark, peers, mode, sent):
     """Our producer in a mode of its own, read by the Java client."""
     topic, group = f'{mark}-{mode}', f'{mark}-group-{mode}'
-    brokers.run('topic', topic, '4')
-    run([PEER, 'send', brokers.namesrv, topic, group, mode], ''.join(m.line() for m in sent))
-    got = receive('java', brokers, topic, group + '-reader', len(sent))
+    peers.topic(topic, 4)
+    peers.send('c', topic, group, sent, mode)
+    got = peers.receive('java', topic, group + '-reader', len(sent))
     need_equal(sorted(m.body for m in got), sorted(m.body for m in sent), f'{mode}: bodies')
     return topic, got
 
 
-def producer_modes(s, brokers):
+def modes(s, peers):
     keyed = [Message(0, f'body {n}'.encode(), f'key-{n}-schlüssel-键-🛫') for n in range(50)]
-    topic, got = send_and_read(brokers, s.mark, 'key', keyed)
+    topic, got = send_and_read(s.mark, peers, 'key', keyed)
     keys = [m.keys for m in got]
-    queues = run(java('Interop', 'queues', brokers.namesrv, topic, s.mark + '-group-key'),
+    queues = run(peers.java('Interop', 'queues', peers.namesrv, topic, s.mark + '-group-key'),
                  ''.join(k.encode().hex() + '\n' for k in keys))
     need_equal([m.queue for m in got], [int(q) for q in queues], 'queue of each key')
     need(len(set(queues)) > 1, 'all keys have one queue')
     s.say(f'{len(keys)} keys go where the Java selector by hash sends them')
     for mode in ('unordered', 'oneway'):
-        send_and_read(brokers, s.mark, mode, keyed)
+        send_and_read(s.mark, peers, mode, keyed)
     s.say('unordered and oneway messages have all arrived')
 
 
+def delayed(s, peers):
+    """By level (a second) and by time (two): nothing is there before; ids and contents are kept."""
+    sent = [Message(n % 4, f'later {n}'.encode(), f'key-{n}', 'tag', {'n': str(n)}) for n in range(12)]
+    for sender, reader in (('java', 'c'), ('c', 'java')):
+        for mode, least_ms in (('delay', 900), ('timer', 1000)):
+            topic = f'{s.mark}-{mode}-{sender}'
+            peers.topic(topic, 4)
+            ids = peers.send(sender, topic, f'{s.mark}-group', sent, mode)
+            got = peers.receive(reader, topic, f'{s.mark}-readers', len(sent))
+            # the timer does not keep the order of those that are due together
+            got.sort(key=lambda m: int(m.body.split()[1]))
+            need_same(sent, got, ids)
+            if mode == 'timer' and peers.is_old:
+                continue  # 4.x delivers at once
+            need(min(m.late_ms for m in got) >= least_ms, f'{sender} {mode}: too early',
+                 [m.late_ms for m in got])
+    s.say('delayed by level and by time, both ways')
+
+
+def tagged(s, peers):
+    """Two of these tags have one hash, by which brokers filter: readers compare the text."""
+    tags = ['AaAa', 'BBBB', 'flights', 'größe', None]
+    sent = [Message(n % 4, f'{n}'.encode(), None, tags[n % 5]) for n in range(40)]
+    wanted = sorted(m.body for m in sent if m.tags in ('AaAa', 'größe'))
+    for sender, reader in (('java', 'c'), ('c', 'java')):
+        topic = f'{s.mark}-tagged-{sender}'
+        peers.topic(topic, 4)
+        peers.send(sender, topic, f'{s.mark}-group', sent)
+        got = peers.receive(reader, topic, f'{s.mark}-{topic}-readers', len(wanted), 'AaAa || größe')
+        need_equal(sorted(m.body for m in got), wanted, f'{sender} -> {reader}: tagged')
+    s.say('tags are told apart though their hash is the same, both ways')
+
+
 def main():
-    build()
-    with Scenario('interop_java', argv=['--brokers', 'real'], brokers=False) as s:
-        s.brokers = brokers = RealBrokers(s)
-        assert isinstance(brokers, RealBrokers)
-        for sender, mode, reader in WAYS:
-            count = exchange(brokers, s.mark, sender, mode, reader)
-            s.say(f'{sender}{f" {mode}" if mode else ""} -> {reader}: {count} messages')
-        producer_modes(s, brokers)
+    parts = {'exchanges': exchanges, 'modes': modes, 'delayed': delayed, 'tagged': tagged}
+    with interop('interop_java') as (s, peers):
+        for name in sys.argv[1:] or parts:
+            parts[name](s, peers)
 
 
 if __name__ == '__main__':

@@ -2,7 +2,8 @@
  * rmq_interop - our client as the Apache client's peer; the lines are those of Interop.java.
  *
  *   rmq_interop send NAMESRV TOPIC GROUP [MODE] messages on stdin, ids on stdout
- *   rmq_interop receive NAMESRV TOPIC GROUP COUNT
+ *   rmq_interop receive NAMESRV TOPIC GROUP COUNT [TAGS]
+ *   rmq_interop topic NAMESRV TOPIC QUEUES       creates it
  *
  * MODE: zlib, lz4 or zstd compress; batch sends those of a queue as one; key lets each message's
  * keys choose its queue; unordered sends several at a time; oneway waits for no answer (no ids);
@@ -112,7 +113,7 @@ static int parse_line(struct line *line, const char *topic)
             message->keys = unhex(text, &size);
         } else if (field == 4) {
             message->tags = unhex(text, &size);
-        } else if (field > 4 && message->property_count < PROPERTIES_MAX) {
+        } else if (field > 5 && message->property_count < PROPERTIES_MAX) {
             char *value = strchr(text, '=');
             if (!value)
                 return fail("line", "a property without a value");
@@ -242,6 +243,7 @@ static void print_message(const rmq_received *message)
     put_text(rmq_received_property(message, "KEYS"));
     putchar('\t');
     put_text(rmq_received_property(message, "TAGS"));
+    printf("\t%lld", (long long)(message->store_ms - message->born_ms));
     for (size_t i = 0; i < message->property_count; i++) {
         putchar('\t');
         put_text(message->properties[i].name);
@@ -252,10 +254,10 @@ static void print_message(const rmq_received *message)
 }
 
 static int command_receive(rmq_client *client, const char *topic, const char *group,
-                           size_t wanted)
+                           size_t wanted, const char *tags)
 {
     const rmq_pull_consumer_config config = {
-        .topic = topic, .group = group, .suspend_ms = 1000};
+        .topic = topic, .group = group, .subscription = tags, .suspend_ms = 1000};
     rmq_pull_consumer *consumer = NULL;
     rmq_queue *queues = NULL;
     size_t queue_count = 0, got = 0;
@@ -285,6 +287,13 @@ static int command_receive(rmq_client *client, const char *topic, const char *gr
     return code;
 }
 
+static int command_topic(rmq_client *client, const char *topic, const char *queues)
+{
+    if (rmq_topic_create(client, topic, atoi(queues), TIMEOUT_MS) != DT_OK)
+        return fail("topic", dt_error_text());
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     rmq_client_config config = {0};
@@ -292,14 +301,17 @@ int main(int argc, char **argv)
     int code = 1;
 
     if (argc < 5)
-        return fail("usage", "send|receive NAMESRV TOPIC GROUP [MODE|COUNT]");
+        return fail("usage", "send|receive|topic NAMESRV TOPIC GROUP|QUEUES [MODE|COUNT]");
     config.namesrv = argv[2];
     if (rmq_client_new(&config, &client) != DT_OK)
         return fail("client", dt_error_text());
     if (strcmp(argv[1], "send") == 0)
         code = command_send(client, argv[3], argv[4], argc > 5 ? argv[5] : "none");
+    else if (strcmp(argv[1], "topic") == 0)
+        code = command_topic(client, argv[3], argv[4]);
     else if (argc > 5)
-        code = command_receive(client, argv[3], argv[4], strtoul(argv[5], NULL, 10));
+        code = command_receive(client, argv[3], argv[4], strtoul(argv[5], NULL, 10),
+                               argc > 6 ? argv[6] : NULL);
     rmq_client_free(client);
     return code;
 }

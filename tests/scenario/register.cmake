@@ -65,26 +65,37 @@ if(NOT DUET_SANITIZE)
   target_link_libraries(rmq_interop PRIVATE rmq_static)
   set_target_properties(rmq_interop PROPERTIES
                         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME real.interop_java
-           COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/interop/interop.py)
-  set_tests_properties(real.interop_java PROPERTIES LABELS real SKIP_RETURN_CODE 77 TIMEOUT 900
-                       FIXTURES_REQUIRED brokers RESOURCE_LOCK brokers
-                       ENVIRONMENT "${scenario_environment};DUET_BROKERS_DIR=${brokers_dir}")
-
   add_executable(rmq_member ${CMAKE_SOURCE_DIR}/tests/interop/rmq_member.c)
   target_link_libraries(rmq_member PRIVATE rmq_static)
   set_target_properties(rmq_member PROPERTIES
                         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME real.interop_group
-           COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/interop/group.py)
-  set_tests_properties(real.interop_group PROPERTIES LABELS real SKIP_RETURN_CODE 77 TIMEOUT 400
-                       FIXTURES_REQUIRED brokers RESOURCE_LOCK brokers
-                       ENVIRONMENT "${scenario_environment};DUET_BROKERS_DIR=${brokers_dir}")
+  foreach(pair java=interop group=group)
+    string(REGEX MATCH "(.*)=(.*)" pair ${pair})
+    set(name real.interop_${CMAKE_MATCH_1})
+    set(command python3 ${CMAKE_SOURCE_DIR}/tests/interop/${CMAKE_MATCH_2}.py)
+    add_test(NAME ${name} COMMAND ${command})
+    set_tests_properties(${name} PROPERTIES LABELS real SKIP_RETURN_CODE 77 TIMEOUT 900
+                         FIXTURES_REQUIRED brokers RESOURCE_LOCK brokers
+                         ENVIRONMENT "${scenario_environment};DUET_BROKERS_DIR=${brokers_dir}")
+    foreach(version 5.4.0 4.9.4) # with brokers of their own
+      add_test(NAME ${name}_${version} COMMAND ${command} --rocketmq ${version})
+      set_tests_properties(${name}_${version} PROPERTIES LABELS "real;long" SKIP_RETURN_CODE 77
+                           TIMEOUT 900 RESOURCE_LOCK brokers ENVIRONMENT "${scenario_environment}")
+    endforeach()
+  endforeach()
 
   add_test(NAME real.rmq_admin WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
            COMMAND tests/interop/admin.sh ${CMAKE_BINARY_DIR} ${brokers_dir})
   set_tests_properties(real.rmq_admin PROPERTIES LABELS real TIMEOUT 300 FIXTURES_REQUIRED brokers
                        RESOURCE_LOCK brokers)
+
+  add_executable(rmq_traps ${CMAKE_SOURCE_DIR}/tests/interop/rmq_traps.c)
+  target_link_libraries(rmq_traps PRIVATE rmq_static)
+  set_target_properties(rmq_traps PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME real.rmq_traps COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/interop/traps.py)
+  set_tests_properties(real.rmq_traps PROPERTIES LABELS real SKIP_RETURN_CODE 77 TIMEOUT 400
+                       FIXTURES_REQUIRED brokers RESOURCE_LOCK brokers
+                       ENVIRONMENT "${scenario_environment};DUET_BROKERS_DIR=${brokers_dir}")
 
   add_executable(rmq_security ${CMAKE_SOURCE_DIR}/tests/interop/rmq_security.c)
   target_link_libraries(rmq_security PRIVATE rmq_static)
