@@ -53,23 +53,31 @@ dt_status duet_role_claim(struct duet_role_thread *role, struct duet_part *part)
     return status;
 }
 
+void duet_role_fill_entry(struct duet_ledger_entry *entry,
+                          const struct duet_role_thread *role, enum duet_ledger_kind kind,
+                          const struct duet_part *part, enum duet_side side,
+                          const struct duet_id *id, int64_t position, const char *reason)
+{
+    memset(entry, 0, sizeof(*entry));
+    entry->kind = kind;
+    snprintf(entry->topic, sizeof(entry->topic), "%s", part->state.topic);
+    snprintf(entry->group, sizeof(entry->group), "%s", role->group);
+    entry->partition = part->state.partition;
+    entry->side = side;
+    entry->id = *id;
+    entry->sequence_to = id->sequence + 1;
+    entry->position = position;
+    entry->at_ms = dt_clock_wall_ms();
+    snprintf(entry->reason, sizeof(entry->reason), "%s", reason);
+}
+
 dt_status duet_role_note(struct duet_role_thread *role, enum duet_ledger_kind kind,
                          const struct duet_part *part, enum duet_side side,
                          const struct duet_id *id, int64_t position, const char *reason)
 {
     struct duet_ledger_entry entry;
 
-    memset(&entry, 0, sizeof(entry));
-    entry.kind = kind;
-    snprintf(entry.topic, sizeof(entry.topic), "%s", part->state.topic);
-    snprintf(entry.group, sizeof(entry.group), "%s", role->group);
-    entry.partition = part->state.partition;
-    entry.side = side;
-    entry.id = *id;
-    entry.sequence_to = id->sequence + 1;
-    entry.position = position;
-    entry.at_ms = dt_clock_wall_ms();
-    snprintf(entry.reason, sizeof(entry.reason), "%s", reason);
+    duet_role_fill_entry(&entry, role, kind, part, side, id, position, reason);
     return duet_role_put_ledger(role, &entry);
 }
 
@@ -114,6 +122,7 @@ static dt_status save(struct duet_role_thread *role)
         if (status != DT_OK)
             break;
         duet_role_collect(role, part);
+        status = duet_role_list_fetched(role, part);
         for (int side = 0; status == DT_OK && side < DUET_SIDES; side++)
             status = duet_track_store_left(&part->track[side]);
         if (status != DT_OK)
@@ -156,6 +165,7 @@ dt_status duet_role_load(struct duet_role_thread *role, size_t p)
     for (int side = 0; side < DUET_SIDES; side++)
         duet_track_fini(&part->track[side]);
     duet_role_forget_held(role, part);
+    part->fetched.topic[0] = '\0';
     if (part->loaded)
         duet_role_state_fini(&part->state);
     part->loaded = false;

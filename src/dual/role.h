@@ -31,6 +31,7 @@ struct duet_part { /* one partition */
     int64_t gaps_looked_ms, link_warned_ms;
     struct duet_hold *hold; /* role_hold.h: messages that are set aside */
     int64_t fetch_looked_ms;
+    struct duet_ledger_entry fetched; /* of the open transaction; of no topic: none */
     /* for the reporter, under role->lock: */
     struct duet_role_report report;
     struct duet_counts reported[DUET_SIDES]; /* dirty rows are still to be sent */
@@ -98,16 +99,19 @@ void duet_role_note_unanswered(struct duet_role_thread *role);
 dt_status duet_role_claim(struct duet_role_thread *role, struct duet_part *part);
 dt_status duet_role_handle(struct duet_role_thread *role, enum duet_side side,
                            struct duet_read_batch *batch, size_t *handled);
-/* Calls the handler for a record whose id is not in the set, or passes it over. `fetched`: why it
- * is taken from the side that is not read; NULL: from the one that is. */
+/* Calls the handler for a record whose id is not in the set, or passes it over. */
 dt_status duet_role_process(struct duet_role_thread *role, struct duet_part *part,
-                            enum duet_side side, const struct duet_read_record *record,
-                            const char *fetched);
+                            enum duet_side side, const struct duet_read_record *record);
 void duet_role_assign(struct duet_role_thread *role, struct duet_part *part,
                       enum duet_side side, int64_t position);
 dt_status duet_role_note(struct duet_role_thread *role, enum duet_ledger_kind kind,
                          const struct duet_part *part, enum duet_side side,
                          const struct duet_id *id, int64_t position, const char *reason);
+/* The entry that duet_role_note() writes. */
+void duet_role_fill_entry(struct duet_ledger_entry *entry,
+                          const struct duet_role_thread *role, enum duet_ledger_kind kind,
+                          const struct duet_part *part, enum duet_side side,
+                          const struct duet_id *id, int64_t position, const char *reason);
 dt_status duet_role_put_ledger(struct duet_role_thread *role,
                                const struct duet_ledger_entry *entry);
 

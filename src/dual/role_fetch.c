@@ -245,6 +245,41 @@ static dt_status purge_between(struct duet_role_thread *role, struct duet_part *
     return status;
 }
 
+dt_status duet_role_list_fetched(struct duet_role_thread *role, struct duet_part *part)
+{
+    dt_status status;
+
+    if (part->fetched.topic[0] == '\0')
+        return DT_OK;
+    status = duet_role_put_ledger(role, &part->fetched);
+    part->fetched.topic[0] = '\0';
+    return status;
+}
+
+/* Numbers that follow one another are one entry: there may be many, as after an outage. */
+static dt_status note_fetched(struct duet_role_thread *role, struct duet_part *part,
+                              enum duet_side side, const struct duet_read_record *record)
+{
+    struct duet_ledger_entry *entry = &part->fetched;
+    const struct duet_id *id = &record->stamp.id;
+    char reason[160];
+    dt_status status;
+
+    if (entry->topic[0] != '\0' && entry->side == side && entry->id.kind == id->kind &&
+        entry->id.instance == id->instance && entry->id.boot == id->boot &&
+        entry->sequence_to == id->sequence) {
+        entry->sequence_to++;
+        return DT_OK;
+    }
+    status = duet_role_list_fetched(role, part);
+    snprintf(reason, sizeof(reason), "%s: %s did not bring it in time; taken from %s",
+             duet_role_name(role->which), duet_side_name(duet_other_side(side)),
+             duet_side_name(side));
+    duet_role_fill_entry(entry, role, DUET_LEDGER_FETCHED, part, side, id, record->position,
+                         reason);
+    return status;
+}
+
 static dt_status take(struct duet_role_thread *role, struct duet_part *part,
                       enum duet_side side, const struct duet_read_record *record,
                       size_t index)
@@ -252,7 +287,6 @@ static dt_status take(struct duet_role_thread *role, struct duet_part *part,
     struct duet_exceptions *left = &part->track[side].left;
     struct duet_exception *one = &left->items[index];
     int64_t now_ms = dt_clock_ms();
-    char reason[160];
     dt_status status;
 
     if (!one->known) {
@@ -266,10 +300,9 @@ static dt_status take(struct duet_role_thread *role, struct duet_part *part,
     }
     if (!may_process(role, part, left, one, now_ms) || duet_role_holds(part, &one->id))
         return DT_OK;
-    snprintf(reason, sizeof(reason), "%s: not on %s for %" PRId64 " s; taken from %s",
-             duet_role_name(role->which), duet_side_name(duet_other_side(side)),
-             age_of(one, now_ms) / 1000, duet_side_name(side));
-    status = duet_role_process(role, part, side, record, reason);
+    status = duet_role_process(role, part, side, record);
+    if (status == DT_OK)
+        status = note_fetched(role, part, side, record);
     if (status == DT_OK)
         duet_exceptions_remove(left, index);
     return status;

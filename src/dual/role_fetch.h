@@ -22,6 +22,9 @@ dt_status duet_role_take_fetched(struct duet_role_thread *role, struct duet_part
                                  enum duet_side side, const struct duet_read_batch *batch,
                                  size_t *handled);
 
+/* Before a commit: puts what was fetched into the ledger. */
+dt_status duet_role_list_fetched(struct duet_role_thread *role, struct duet_part *part);
+
 /* The first `count` that were left are not in the log any more: lists and forgets them. */
 dt_status duet_role_purge_left(struct duet_role_thread *role, struct duet_part *part,
                                enum duet_side side, size_t count);

@@ -157,10 +157,10 @@ dt_status duet_role_take(struct duet_role_thread *role, struct duet_part *part,
 
     if (!role->ordered || !duet_rule(DUET_RULE_ORDER) ||
         duet_idset_has(&part->state.processed, id))
-        return duet_role_process(role, part, part->state.side, record, NULL);
+        return duet_role_process(role, part, part->state.side, record);
     view = duet_role_before(part);
     return duet_before_find(&view, id) == DUET_BEFORE_DONE
-               ? duet_role_process(role, part, part->state.side, record, NULL)
+               ? duet_role_process(role, part, part->state.side, record)
                : set_aside(role, part, record);
 }
 
@@ -244,7 +244,7 @@ static dt_status release_producer(struct duet_role_thread *role, struct duet_par
         if (before != DUET_BEFORE_DONE)
             status = wait_no_longer(part, held);
         if (status == DT_OK)
-            status = duet_role_process(role, part, part->state.side, &held->record, NULL);
+            status = duet_role_process(role, part, part->state.side, &held->record);
         if (status == DT_OK)
             drop_first(role, producer);
     }

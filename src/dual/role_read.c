@@ -97,8 +97,7 @@ static dt_status isolate(struct duet_role_thread *role, struct duet_part *part,
 }
 
 dt_status duet_role_process(struct duet_role_thread *role, struct duet_part *part,
-                            enum duet_side side, const struct duet_read_record *record,
-                            const char *fetched)
+                            enum duet_side side, const struct duet_read_record *record)
 {
     struct duet_cursor *cursor = &part->state.cursor[side];
     struct duet_delivery delivery;
@@ -116,9 +115,6 @@ dt_status duet_role_process(struct duet_role_thread *role, struct duet_part *par
     }
     if (status == DT_OK && !done)
         status = isolate(role, part, side, record, answer);
-    if (status == DT_OK && fetched != NULL)
-        status = duet_role_note(role, DUET_LEDGER_FETCHED, part, side, &record->stamp.id,
-                                record->position, fetched);
     if (status == DT_OK)
         status = duet_idset_add(&part->state.processed, &record->stamp.id,
                                 record->stamp.window, &added);

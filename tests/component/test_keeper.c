@@ -157,6 +157,8 @@ static void what_a_silent_side_does_not_bring_is_fetched(void **state)
     assert_int_equal(stop(&running), DT_OK);
     assert_int_equal(pair_number(pair.sink, DUET_LIVE, "select count(*) from done"), 10);
     wait_listed(&pair, DUET_LEDGER_FETCHED, 10);
+    /* as ranges, however many there are */
+    assert_true(pair_number(pair.sink, DUET_LIVE, "select count(*) from duet_ledger") < 10);
     pair_stop(&pair);
 }
 
