@@ -198,6 +198,13 @@ static dt_status sender_takes(const struct duet_sender *base,
 
 /* ---- the thread of the reports ---- */
 
+/* librdkafka calls it not persisted when it cannot read the broker's answer; but an answer there
+ * was, so the request had arrived. */
+static bool is_unreadable_answer(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR__UNDERFLOW || error == RD_KAFKA_RESP_ERR__BAD_MSG;
+}
+
 static void delivered(rd_kafka_t *handle, const rd_kafka_message_t *message, void *opaque)
 {
     struct kafka_sender *sender = opaque;
@@ -213,6 +220,8 @@ static void delivered(rd_kafka_t *handle, const rd_kafka_message_t *message, voi
         outcome = DUET_IN_DOUBT;
         break;
     case RD_KAFKA_MSG_STATUS_NOT_PERSISTED:
+        if (is_unreadable_answer(message->err))
+            outcome = DUET_IN_DOUBT;
         break;
     }
     sender->sent(sender->context, message->_private, outcome,
