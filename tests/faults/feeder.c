@@ -17,7 +17,6 @@
  *
  * Exit: 0 sent and flushed, 1 the flush did not end in time, 2 usage, 3 the producer did not open.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
@@ -121,14 +120,20 @@ struct poison {
     uint8_t key[32];
 };
 
-/* Whatever Kafka takes. The value stays known by its beginning, or there is none. */
+/* Whatever Kafka takes. The message stays known by the beginning of its value, or by its key where
+ * the value is null or empty. */
 static void make_poison(duet_message *message, struct poison *poison,
                         struct test_random *random, char *value)
 {
     size_t count = test_random_below(random, HEADERS_MAX + 1);
 
     test_random_fill(random, poison->key, sizeof(poison->key));
-    if (test_random_once_in(random, 3)) {
+    if (test_random_once_in(random, 8)) {
+        message->key = value;
+        message->key_size = message->value_size;
+        message->value = test_random_once_in(random, 2) ? NULL : value;
+        message->value_size = 0;
+    } else if (test_random_once_in(random, 3)) {
         message->key = poison->key;
         message->key_size = test_random_below(random, sizeof(poison->key));
     }
@@ -150,12 +155,12 @@ static void make_poison(duet_message *message, struct poison *poison,
     if (test_random_once_in(random, 40)) { /* more than RocketMQ's properties hold */
         size_t size = 40000;
 
-        memset(value + message->value_size + 1, 'p', size);
+        memset(value + 1000, 'p', size);
         poison->headers[0].name = "large";
-        poison->headers[0].value = value + message->value_size + 1;
+        poison->headers[0].value = value + 1000;
         poison->headers[0].size = size;
         message->header_count = count == 0 ? 1 : count;
-    } else {
+    } else if (message->value_size > 0) {
         test_random_fill(random, (uint8_t *)value + message->value_size, 40);
         message->value_size += 40;
     }
@@ -215,12 +220,14 @@ static void *feed_some(void *context)
 
     for (int64_t i = feed->thread; i < options.count && !stopped; i += options.threads) {
         if (options.rate > 0) {
-            int64_t due_us = start_us + (int64_t)((double)i * 1e6 / options.rate);
-            struct timespec until = {due_us / 1000000, due_us % 1000000 * 1000};
+            int64_t due_us = start_us + (int64_t)((double)i * 1e6 / options.rate), left_us;
 
-            while (!stopped &&
-                   clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
-                ;
+            /* not until a moment: libfaketime would give it the offset of the wall clock */
+            while (!stopped && (left_us = due_us - now_us(CLOCK_MONOTONIC)) > 0) {
+                const struct timespec pause = {left_us / 1000000, left_us % 1000000 * 1000};
+
+                clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+            }
         }
         send_one(feed, options.first + i, &random);
     }

@@ -78,10 +78,11 @@ class Account:
 
 
 def message_of(record):
-    """(producer, number) from "NAME:n:..." in a record's value; None of another's."""
-    name, _, rest = (record['value'] or '').partition(':')
+    """(producer, number) from "NAME:n:..." in a record's value, or in its key where there is none;
+    None of another's."""
+    name, _, rest = (record['value'] or record['key'] or '').partition(':')
     number = rest.partition(':')[0]
-    return (name, int(number)) if number.isdigit() else None
+    return (name, int(number)) if number.isascii() and number.isdigit() else None
 
 
 def first_copies(records):
@@ -111,9 +112,10 @@ def count_inversions(by_id):
     return inversions
 
 
-def judge(runs, logs, ledger, missing=(), written=SIDES):
+def judge(runs, logs, ledger, missing=(), written=SIDES, cancelled_done=False):
     """`runs`: {producer: results}, `logs`: {side: records in the order of each partition},
-    `ledger` and `missing`: entries of `duet report --ledger --json`."""
+    `ledger` and `missing`: entries of `duet report --ledger --json`. `cancelled_done`: what was done may be
+    on no side if it is listed as cancelled, since the primary lost it after its acknowledgement."""
     account = Account()
     by_id, where = {}, {}
     for side in SIDES:
@@ -165,6 +167,9 @@ def judge(runs, logs, ledger, missing=(), written=SIDES):
                 account.issued += result.state != 'calling' or bool(stored)
             if result.state == 'done':
                 account.done += 1
+                if cancelled_done and not stored:
+                    traceless.append(message)
+                    continue
                 for side in written:
                     known = {i for ids in stored.values() for i in ids}
                     if side not in stored and not known & listed[side]:

@@ -9,6 +9,9 @@ import collections
 Line = collections.namedtuple('Line', 'number title promises group brokers function')
 Unprotected = collections.namedtuple('Unprotected', 'promise title without group brokers function')
 
+# messages that one request can leave unanswered: a batch of each of four queues
+IN_FLIGHT_MAX = 4 * 1024
+
 LINES = {}
 UNPROTECTED = {}
 

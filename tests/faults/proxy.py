@@ -30,7 +30,8 @@ class Faults:
         self.stalled = set()      # 'to_broker', 'to_client': nothing goes that way
         self.refuse = False       # connections are refused
         self.cut_answer = None    # f(size) -> bytes that still go out of a send's answer, or None
-        self.reject = 0.0         # share of sends answered "busy" without being carried out
+        self.reject = 0.0         # share of RocketMQ's sends that are refused, not carried out ...
+        self.reject_code = 2      # ... with this code: SYSTEM_BUSY
         self.garble = None        # f(answer bytes) -> other bytes, of a send's answer
         self.count = dict.fromkeys(('sends', 'answers', 'cuts', 'bytes_cut', 'bytes_stalled',
                                     'delayed', 'rejected', 'refused', 'garbled', 'throttled',
@@ -134,7 +135,7 @@ class Way:
                     connection.asked[correlation] = code
                 if is_send and faults.reject and self.proxy.random.random() < faults.reject:
                     faults.add('rejected')
-                    connection.out.put_nowait((0, busy(correlation)))
+                    connection.out.put_nowait((0, refusal(correlation, faults.reject_code)))
                     continue
                 await self.pass_when_free(connection, 'to_broker', len(frame))
                 if faults.rate:
@@ -222,10 +223,10 @@ def rocketmq_header(frame):
     return {'code': code, 'opaque': opaque, 'flag': flag}
 
 
-def busy(opaque):
-    """RocketMQ's answer SYSTEM_BUSY."""
-    header = json.dumps({'code': 2, 'flag': 1, 'language': 'JAVA', 'opaque': opaque,
-                         'remark': '[PC_SYNCHRONIZED]broker busy', 'version': 401}).encode()
+def refusal(opaque, code):
+    """RocketMQ's answer of that code."""
+    header = json.dumps({'code': code, 'flag': 1, 'language': 'JAVA', 'opaque': opaque,
+                         'remark': 'refused by the proxy', 'version': 401}).encode()
     return struct.pack('>II', 4 + len(header), len(header)) + header
 
 

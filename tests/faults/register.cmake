@@ -21,7 +21,7 @@ function(duet_faults kind test group)
   endif()
 endfunction()
 
-set(fault_groups network)
+set(fault_groups network outage crash limits)
 foreach(group ${fault_groups})
   duet_faults(memory memory.faults_${group} ${group})
 endforeach()

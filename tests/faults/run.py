@@ -22,7 +22,10 @@ import lines  # noqa: E402
 from lines import ELSEWHERE, LINES, UNPROTECTED  # noqa: E402
 from world import BUILD, Failed, Skip, need  # noqa: E402
 from harness import Scenario  # noqa: E402
+import crash  # noqa: E402,F401
+import limits  # noqa: E402,F401
 import network  # noqa: E402,F401
+import outage  # noqa: E402,F401
 
 FILE = BUILD / 'faults.json'
 

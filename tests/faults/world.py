@@ -161,7 +161,13 @@ class World:
         return result.json
 
     def log(self, side):
-        return self.route.log(side)
+        records = self.route.log(side)
+        firsts = {}
+        for record in records:
+            firsts.setdefault(record['partition'], record['position'])
+        need(not any(firsts.values()), f'the log of {side} has lost its beginning (the in-memory '
+             'Kafka holds 5 MiB per partition)', firsts)
+        return records
 
     def logs(self):
         """Both, once they have been the same twice: a request may still be under way."""
@@ -181,14 +187,14 @@ class World:
             runs.setdefault(feeder.name, []).extend(feeder.read()[1])
         return runs
 
-    def account(self, timeout=30):
+    def account(self, timeout=30, cancelled_done=False):
         """The judgement, when logs and ledger have come to rest: reports come within 10 s."""
         last = {}
 
         def at_rest():
             report = self.report()
             last['account'] = account = judge.judge(self.runs(), self.logs(), report['ledger'],
-                                                    report['missing'])
+                                                    report['missing'], cancelled_done=cancelled_done)
             last['report'] = report
             return not account.problems() or time.monotonic() > patience
         patience = time.monotonic() + 12 * SLOWER  # then it is what it is

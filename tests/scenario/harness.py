@@ -481,7 +481,7 @@ class Migration:
         """Every record of a side's log."""
         done = self.scenario.run([PROBE, 'log', '--config', self.config, '--side', side,
                                   '--topic', self.topic], 60).need(0)
-        return [json.loads(line) for line in done.out.splitlines()]
+        return [json.loads(line) for line in done.out.split('\n') if line]
 
     def settled_log(self, side):
         """The same once it grows no more: RocketMQ shows a message some time after it has
