@@ -15,7 +15,7 @@ STATS_SIZE = 8 * len(STATS)
 RESULT = struct.Struct('=qqii')
 
 # why a copy may be missing on one side, or a message on both
-EXPLAINS_ONE = {'dropped', 'refused', 'gap', 'in_doubt'}
+EXPLAINS_ONE = {'dropped', 'refused', 'isolated', 'gap', 'in_doubt'}
 
 Result = collections.namedtuple('Result', 'number state begun_us ended_us code')
 
