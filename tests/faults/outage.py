@@ -135,7 +135,7 @@ def lost_by_the_broker(run):
     return Outcome(world, {'copies_lost': len(lost)}, account, figures={'named': len(named)})
 
 
-@line(21, 'change of primary, with a side that has died', 'R1 R7 R8', 'outage')
+@line(21, 'change of primary, with a side that has died', 'R1 R7 R8', 'change')
 def change_of_primary(run):
     """The plan makes the other side primary while the old one is dead (by turns: while the new one
     is), then back; a second producer is asleep meanwhile and learns of it late."""

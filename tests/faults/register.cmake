@@ -21,6 +21,9 @@ function(duet_faults kind test group)
   endif()
 endfunction()
 
+# The group `change` (line 21) is run by hand: `run.py --group change`. Under load some of its messages
+# end in doubt, and it is not known yet whether they should.
+#
 # Some lines bound the address space or measure what waits: nothing that a sanitizer leaves alone.
 set(fault_groups network)
 if(NOT DUET_SANITIZE)
