@@ -99,8 +99,10 @@ function(duet_register_tests)
                            ENVIRONMENT JOURNAL_CRASHES=12500)
       add_test(NAME long.sketch_mutations COMMAND test_model_differ) # 100,000 of them
       add_test(NAME long.sketch_experiments COMMAND test_sketch_experiments)
-      set_tests_properties(long.sketch_mutations long.sketch_experiments PROPERTIES LABELS long
-                           TIMEOUT 900 ENVIRONMENT "SKETCH_MUTATIONS=100000;SKETCH_FULL=1")
+      add_test(NAME long.sketch_windows COMMAND test_model_windows_fleet) # 10^6 healthy ones
+      set_tests_properties(long.sketch_mutations long.sketch_experiments long.sketch_windows
+                           PROPERTIES LABELS long TIMEOUT 1800 ENVIRONMENT
+                           "SKETCH_MUTATIONS=100000;SKETCH_FULL=1;SKETCH_WINDOWS=1000000")
     endif()
   endif()
   file(GLOB scripts CONFIGURE_DEPENDS tests/house/*.sh)

@@ -205,6 +205,18 @@ def sketches():
     put('sketch', 'one-table', head + b'\x80' + bytes(7) + b'\x01' * 32 + bytes(4))
     put('sketch', 'widest', head[:6] + b'\x0c\x00' + bytes(32) + bytes(4))
     put('sketch', 'other-version', b'DSK2' + head[4:])
+    put('delta', 'golden', (golden / 'sketch-delta.bin').read_bytes())
+    lane = struct.pack('>BBBIIHBIH', 2, 7, 0, 3, 0, 2, 0, 1, 1)
+    window = struct.pack('>IB', 900, 1) + struct.pack('>QQQQ', 2, 20, 5, 6) + bytes(32)
+    days = struct.pack('>HHQHQ', 2, 10, 1, 11, 1)
+    put('delta', 'empty', b'DDL1' + lane + struct.pack('>QQB', 5, 5, 0) + bytes(4))
+    put('delta', 'issued', b'DDL1' + lane + struct.pack('>QQB', 5, 7, 1) + window + days + bytes(4))
+    put('delta', 'two', b'DDL1' + lane + struct.pack('>QQB', 5, 9, 2) + window + days +
+        struct.pack('>I', 901) + window[4:] + days + bytes(4))
+    put('delta', 'other-version', b'DDL2' + lane + struct.pack('>QQB', 5, 5, 0) + bytes(4))
+    put('delta', 'window', b'DWN1' + struct.pack('>IBBBQQQ', 900, 1, 0, 2, 3, 0, 4) +
+        struct.pack('>IQQ', 2, 8, 9) + struct.pack('>IH8Q', 1, 15706, *range(8)) +
+        8 * (b'\x00' + bytes(64)) + bytes(4))
 
 
 if __name__ == '__main__':

@@ -230,8 +230,38 @@ def pairs(seed, count):
 FILES = [(16, 20), (64, 120), (256, 3000)]  # width and pairs: the last is too full to be peeled
 
 
+def sums(sketch):
+    return struct.pack('>QQ', sketch.n & M64, sketch.bytes & M64) + (sketch.d & M128).to_bytes(16, 'big')
+
+
+def with_size(data):
+    return struct.pack('>I', len(data)) + data
+
+
+def delta():
+    """What test_model_delta.c counts: nine records at 100 to 109 of Kafka's partition 2, two windows,
+    the order of keys followed in the first."""
+    key = Key(7, AES)
+    counted = [pair[:3] for pair in pairs(5, 9)]
+    out = b'DDL1' + struct.pack('>BBBIIHBIHQQB', key.prf, key.number, 2, 3, 0, 2, 0, 0, 0, 100, 110, 2)
+    for window, part, days in ((22616640, counted[:6], ((15705, 2), (15706, 4))),
+                               (22616641, counted[6:], ((15706, 3),))):
+        sketch, order = Sketch(key, 16), Sketch(key, 16)
+        for number, (x, y, size) in enumerate(part):
+            sketch.add(x, y, size, 1)
+            if number < 4:
+                order.add(x, y ^ 1, 0, 1)
+        followed = window == 22616640
+        out += struct.pack('>IB', window, 7 if followed else 2) + sums(sketch)
+        out += sums(order) if followed else b''
+        out += struct.pack('>H', len(days)) + b''.join(struct.pack('>HQ', d, n) for d, n in days)
+        out += with_size(sketch.encode()) + (with_size(order.encode()) if followed else b'')
+    return out + struct.pack('>I', crc32c(out))
+
+
 def write(folder):
     lines = []
+    (folder / 'sketch-delta.bin').write_bytes(delta())
     for prf in (SIPHASH, AES):
         key = Key(7, prf)
         for width, count in FILES:
@@ -257,7 +287,7 @@ def write(folder):
 def check():
     for name in sorted(p.name for p in HERE.glob('sketch-*.bin')):
         data = (HERE / name).read_bytes()
-        if 'refines' in name:
+        if 'refines' in name or 'delta' in name:
             continue
         key = Key(7, AES if 'aes' in name else SIPHASH)
         sketch = decode(data, key)

@@ -392,8 +392,7 @@ static void find_collision(const struct duet_digest_key *key, struct test_random
     free(used);
 }
 
-static void
-ids_chosen_under_a_known_key_block_a_list_but_never_make_a_wrong_one(void **state)
+static void chosen_ids_block_a_list_but_never_make_a_wrong_one(void **state)
 {
     struct test_random random = {10};
 
@@ -428,8 +427,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_side_that_has_nothing_is_told_in_a_range_a_producer),
         cmocka_unit_test(an_overloaded_table_never_gives_a_wrong_list),
         cmocka_unit_test(small_differences_hardly_ever_fail),
-        cmocka_unit_test(
-            ids_chosen_under_a_known_key_block_a_list_but_never_make_a_wrong_one),
+        cmocka_unit_test(chosen_ids_block_a_list_but_never_make_a_wrong_one),
     };
     return test_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
 }
